@@ -88,7 +88,9 @@ class Recording:
 
     ``leads``: names, one a row. ``millivolts``: float64 [lead, sample]; NaN where the file marks a sample invalid.
     ``rate_hz``: samples a second of every lead. ``representative``: the device's own average beats
-    (float64 [lead, sample], same lead order), where the file has them.
+    (float64 [lead, sample], same lead order), where the file has them. ``counts``: the file's own integers before gain
+    and baseline (int32 [lead, sample], same lead order), where it holds integers; with ``microvolts_per_count`` (one a
+    lead, as the header says) they show a false gain (CLINICAL.md §1.4). A count is meaningless where ``millivolts`` is NaN.
     """
 
     leads: tuple[str, ...]
@@ -102,11 +104,14 @@ class Recording:
     statements: tuple[str, ...] = ()
     representative: NDArray[np.float64] | None = None
     microvolts_per_count: tuple[float, ...] | None = None
+    counts: NDArray[np.int32] | None = None
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if self.millivolts.ndim != 2 or self.millivolts.shape[0] != len(self.leads):
             raise ValueError(f"millivolts must be [lead, sample] for {len(self.leads)} leads, got {self.millivolts.shape}")
+        if self.counts is not None and self.counts.shape != self.millivolts.shape:
+            raise ValueError(f"counts must have the shape of millivolts {self.millivolts.shape}, got {self.counts.shape}")
         if len(set(self.leads)) != len(self.leads):
             raise ValueError(f"lead names must differ: {self.leads}")
         if not self.rate_hz > 0:
