@@ -1,0 +1,415 @@
+"""Every table of the ledger, on one page.
+
+Rules that hold for all of them: the first column of every primary, foreign and unique key is ``county_id``, so that a
+province is many counties in one PostgreSQL and a distributed one shards by the same column; instants are UTC
+microseconds (``*_at``); names of constraints are fixed, so that a migration can find them again. SQLite tables are
+STRICT, which accepts INTEGER, REAL, TEXT, BLOB only: the column types below have a variant per engine for that reason.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    Dialect,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+Instant = Whole  # UTC microseconds since 1970
+Real = Double().with_variant(REAL(), "sqlite")
+Id = Text()
+Bytes = LargeBinary()
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value kept as text on both engines, so that both give back the same bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Flag(TypeDecorator[bool]):
+    """A yes or no, kept as 0 or 1."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+def _key(name: str = "id") -> tuple[Column[Any], Column[Any]]:
+    return Column("county_id", Id, primary_key=True), Column(name, Id, primary_key=True)
+
+
+def _refers(table: str, column: str, key: str = "id") -> ForeignKeyConstraint:
+    """A foreign key to ``table``; it begins with the county like every other."""
+    return ForeignKeyConstraint(["county_id", column], [f"{table}.county_id", f"{table}.{key}"])
+
+
+def _of_county() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["county_id"], ["county.id"])
+
+
+def _table(name: str, *items: Any) -> Table:
+    return Table(name, metadata, *items, sqlite_strict=True)
+
+
+# --- who is there --------------------------------------------------------------------------------------------------
+
+county = _table(
+    "county",
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("epoch", Id, nullable=False),  # a restore begins a new one: numbers of another epoch mean nothing
+    Column("last_seq", Whole, nullable=False),  # the last event's number
+    Column("audit_seq", Whole, nullable=False),
+    Column("audit_head", Text, nullable=False),  # the hash of the audit's last row
+    Column("created_at", Instant, nullable=False),
+)
+
+site = _table(
+    "site",
+    *_key(),
+    Column("name", Text, nullable=False),
+    Column("township", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("map_x", Real),  # 0..1 from the west edge of the county's map
+    Column("map_y", Real),  # 0..1 from the north edge
+    Column("last_exam_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    _of_county(),
+)
+
+device = _table(
+    "device",
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("key_hash", Text, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    _refers("site", "site_id"),
+)
+
+person = _table(
+    "person",
+    *_key(),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("site_id", Id),
+    Column("phone", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    _of_county(),
+    _refers("site", "site_id"),
+    UniqueConstraint("county_id", "name"),
+)
+
+session = _table(
+    "session",
+    *_key(),
+    Column("person_id", Id, nullable=False),
+    Column("token_hash", Text, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    _refers("person", "person_id"),
+)
+
+signin_failure = _table(
+    "signin_failure",  # one row a name or an address that failed of late; the limit on guessing
+    Column("county_id", Id, primary_key=True),
+    Column("bucket", Text, primary_key=True),
+    Column("failures", Whole, nullable=False),
+    Column("since_at", Instant, nullable=False),
+)
+
+shift = _table(
+    "shift",  # the on-call roster
+    *_key(),
+    Column("slot", Text, nullable=False),
+    Column("person_id", Id, nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("to_at", Instant, nullable=False),
+    _refers("person", "person_id"),
+    Index("ix_shift_county_id_to_at", "county_id", "to_at"),
+)
+
+patient = _table(
+    "patient",
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("name", Text),
+    Column("id_number", Text),
+    Column("card", Text),
+    Column("birth_date", Text),
+    Column("sex", Text),
+    Column("created_at", Instant, nullable=False),
+    _refers("site", "site_id"),
+    Index("ix_patient_county_id_id_number", "county_id", "id_number"),
+    Index("ix_patient_county_id_card", "county_id", "card"),
+    Index("ix_patient_county_id_site_id_name", "county_id", "site_id", "name"),
+)
+
+# --- what was recorded -----------------------------------------------------------------------------------------------
+
+original = _table(
+    "original",
+    *_key("sha256"),
+    Column("bytes", Whole, nullable=False),
+    Column("encoding", Text, nullable=False),  # of the pieces: "zstd" or "plain"
+    Column("created_at", Instant, nullable=False),
+    _of_county(),
+)
+
+original_piece = _table(
+    "original_piece",
+    *_key("sha256"),
+    Column("number", Whole, primary_key=True),
+    Column("data", Bytes, nullable=False),
+    _refers("original", "sha256", key="sha256"),
+)
+
+upload = _table(
+    "upload",  # a tus upload; its last commit turns it into original + exam + event
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("sender", Text, nullable=False),  # device or person that began it
+    Column("length", Whole),
+    Column("offset", Whole, nullable=False),
+    Column("fence", Whole, nullable=False),  # each newer PATCH raises it; an older one then writes nothing
+    Column("metadata", Json, nullable=False),
+    Column("exam_id", Id),
+    Column("sha256", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    _refers("site", "site_id"),
+)
+
+upload_piece = _table(
+    "upload_piece",
+    *_key("upload_id"),
+    Column("offset", Whole, primary_key=True),
+    Column("data", Bytes, nullable=False),
+    _refers("upload", "upload_id"),
+)
+
+exam = _table(
+    "exam",
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", Whole, nullable=False),
+    Column("files", Json, nullable=False),  # [{name, sha256, bytes}] as they were sent
+    Column("status", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    # what the clinic said; urgency and symptoms only ever rise
+    Column("urgent", Flag, nullable=False),
+    Column("symptoms", Json, nullable=False),
+    Column("onset_at", Instant),
+    Column("fmc_at", Instant),
+    Column("patient_id", Id),
+    Column("conflicts", Json, nullable=False),  # other identities sent with the same bytes
+    Column("context_problem", Flag, nullable=False),
+    # what became of it
+    Column("case_id", Id),
+    Column("grade", Text),
+    Column("advice", Json, nullable=False),
+    Column("colour", Text),
+    Column("reason", Json),
+    Column("problem", Json),  # {code, zh, en}: why it could not be read
+    Column("facts", Json),  # age and sex that the file itself states
+    Column("analysed_at", Instant),
+    # due work: when the analyser must look (again), and when a human must have it unread
+    Column("work_at", Instant),
+    Column("lease", Id),
+    Column("attempts", Whole, nullable=False),
+    Column("unread_at", Instant),
+    _refers("site", "site_id"),
+    _refers("original", "sha256", key="sha256"),
+    _refers("patient", "patient_id"),
+    UniqueConstraint("county_id", "site_id", "sha256"),
+    Index("ix_exam_county_id_site_id_received_at", "county_id", "site_id", "received_at"),
+    Index("ix_exam_county_id_case_id", "county_id", "case_id"),
+    Index(
+        "ix_exam_work_at",
+        "work_at",
+        sqlite_where=text("work_at IS NOT NULL"),
+        postgresql_where=text("work_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_exam_unread_at",
+        "unread_at",
+        sqlite_where=text("unread_at IS NOT NULL"),
+        postgresql_where=text("unread_at IS NOT NULL"),
+    ),
+)
+
+analysis = _table(
+    "analysis",  # never overwritten: one row an exam, rule set and software version
+    *_key("exam_id"),
+    Column("ruleset", Text, primary_key=True),
+    Column("software", Text, primary_key=True),
+    Column("grade", Text, nullable=False),
+    Column("findings", Json, nullable=False),  # the codes that are true
+    Column("document", Bytes, nullable=False),  # zstd of ecgnet.analysis/1
+    Column("samples", Bytes, nullable=False),  # zstd of what the viewer draws
+    Column("created_at", Instant, nullable=False),
+    _refers("exam", "exam_id"),
+)
+
+# --- what a human does with it ---------------------------------------------------------------------------------------
+
+case = _table(
+    "case_",
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("patient_id", Id),
+    Column("exam_id", Id, nullable=False),  # the exam that gives the case its colour
+    Column("state", Text, nullable=False),
+    Column("colour", Text),  # null: unread, nothing has analysed it
+    Column("rank", Whole, nullable=False),  # order in the worklist: 0 is the most urgent
+    Column("reason", Json, nullable=False),
+    Column("seq", Whole, nullable=False),  # number of the last event that concerns it
+    Column("owner_id", Id),
+    Column("owner_at", Instant),
+    Column("opened_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("seen_at", Instant),
+    Column("seen_by", Id),
+    Column("answer", Json),
+    Column("answered_at", Instant),
+    Column("answered_by", Id),
+    Column("read_back_at", Instant),
+    Column("closed_at", Instant),
+    _refers("site", "site_id"),
+    _refers("exam", "exam_id"),
+    Index(
+        "ix_case_worklist",
+        "county_id",
+        "rank",
+        "due_at",
+        "id",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index("ix_case_county_id_patient_id_opened_at", "county_id", "patient_id", "opened_at"),
+)
+
+alert = _table(
+    "alert",
+    *_key(),
+    Column("case_id", Id, nullable=False),
+    Column("exam_id", Id, nullable=False),
+    Column("ruleset", Text),  # the analysis it rests on; null when there was none
+    Column("software", Text),
+    Column("colour", Text, nullable=False),
+    Column("reason", Json, nullable=False),
+    Column("evidence", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("step", Whole, nullable=False),
+    Column("next_step_at", Instant),  # null: the ladder has ended
+    Column("why", Text),  # why it climbs again: "undecided"
+    Column("seq", Whole),  # number of its alert.raised event
+    Column("raised_at", Instant, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", Id),
+    _refers("case_", "case_id"),
+    UniqueConstraint("county_id", "exam_id", "colour"),
+    Index("ix_alert_county_id_case_id", "county_id", "case_id"),
+    Index(
+        "ix_alert_next_step_at",
+        "next_step_at",
+        sqlite_where=text("next_step_at IS NOT NULL"),
+        postgresql_where=text("next_step_at IS NOT NULL"),
+    ),
+)
+
+ladder_step = _table(
+    "ladder_step",  # each rung of each alert, once: who was called by what
+    *_key("alert_id"),
+    Column("step", Whole, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("called", Json, nullable=False),  # [{slot, person, channels}]
+    Column("why", Text, nullable=False),
+    _refers("alert", "alert_id"),
+)
+
+# --- what happened ---------------------------------------------------------------------------------------------------
+
+event = _table(
+    "event",
+    Column("county_id", Id, primary_key=True),
+    Column("seq", Whole, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("site_id", Id),
+    Column("case_id", Id),
+    Column("data", Json, nullable=False),
+    _of_county(),
+    Index("ix_event_county_id_case_id_seq", "county_id", "case_id", "seq"),
+    Index("ix_event_county_id_site_id_seq", "county_id", "site_id", "seq"),
+)
+
+action = _table(
+    "action",  # each client action's first answer, so that a repeat gets the same
+    Column("county_id", Id, primary_key=True),
+    Column("actor", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("answer", Json, nullable=False),
+    _of_county(),
+)
+
+audit = _table(
+    "audit",
+    Column("county_id", Id, primary_key=True),
+    Column("seq", Whole, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("reason", Text),
+    Column("detail", Json, nullable=False),
+    Column("hash", Text, nullable=False),
+    _of_county(),
+)
