@@ -262,6 +262,7 @@ exam = _table(
     Column("lease", Id),
     Column("attempts", Whole, nullable=False),
     Column("unread_at", Instant),
+    Column("rate_at", Instant),  # new facts came: rate it again
     _refers("site", "site_id"),
     _refers("original", "sha256", key="sha256"),
     _refers("patient", "patient_id"),
@@ -279,6 +280,12 @@ exam = _table(
         "unread_at",
         sqlite_where=text("unread_at IS NOT NULL"),
         postgresql_where=text("unread_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_exam_rate_at",
+        "rate_at",
+        sqlite_where=text("rate_at IS NOT NULL"),
+        postgresql_where=text("rate_at IS NOT NULL"),
     ),
 )
 

@@ -227,6 +227,7 @@ def upgrade() -> None:
         sa.Column("lease", sa.Text(), nullable=True),
         sa.Column("attempts", WHOLE, nullable=False),
         sa.Column("unread_at", WHOLE, nullable=True),
+        sa.Column("rate_at", WHOLE, nullable=True),
         sa.ForeignKeyConstraint(
             ["county_id", "patient_id"], ["patient.county_id", "patient.id"], name=op.f("fk_exam_county_id_patient_id")
         ),
@@ -244,6 +245,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_exam_county_id_case_id", ["county_id", "case_id"], unique=False)
         batch_op.create_index(
             "ix_exam_county_id_site_id_received_at", ["county_id", "site_id", "received_at"], unique=False
+        )
+        batch_op.create_index(
+            "ix_exam_rate_at",
+            ["rate_at"],
+            unique=False,
+            sqlite_where=sa.text("rate_at IS NOT NULL"),
+            postgresql_where=sa.text("rate_at IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_exam_unread_at",
