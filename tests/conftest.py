@@ -11,9 +11,8 @@ import pytest
 from tests.support import chromium as browsers
 from tests.support import needs, postgres
 
-_FONTS = needs.REPOSITORY / ".make" / "fonts.conf"
-if _FONTS.exists():
-    os.environ.setdefault("FONTCONFIG_FILE", str(_FONTS))
+if needs.FONTS_CONF.exists():
+    os.environ.setdefault("FONTCONFIG_FILE", str(needs.FONTS_CONF))
 
 
 @pytest.fixture(scope="session")

