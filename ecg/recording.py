@@ -90,7 +90,8 @@ class Recording:
     ``rate_hz``: samples a second of every lead. ``representative``: the device's own average beats
     (float64 [lead, sample], same lead order), where the file has them. ``counts``: the file's own integers before gain
     and baseline (int32 [lead, sample], same lead order), where it holds integers; with ``microvolts_per_count`` (one a
-    lead, as the header says) they show a false gain (CLINICAL.md §1.4). A count is meaningless where ``millivolts`` is NaN.
+    lead, as the header says) they show a false gain (CLINICAL.md §1.4). A count has no meaning where ``millivolts`` is
+    NaN.
     """
 
     leads: tuple[str, ...]
@@ -109,9 +110,10 @@ class Recording:
 
     def __post_init__(self) -> None:
         if self.millivolts.ndim != 2 or self.millivolts.shape[0] != len(self.leads):
-            raise ValueError(f"millivolts must be [lead, sample] for {len(self.leads)} leads, got {self.millivolts.shape}")
+            shape = self.millivolts.shape
+            raise ValueError(f"millivolts must be [lead, sample] for {len(self.leads)} leads, got {shape}")
         if self.counts is not None and self.counts.shape != self.millivolts.shape:
-            raise ValueError(f"counts must have the shape of millivolts {self.millivolts.shape}, got {self.counts.shape}")
+            raise ValueError(f"counts and millivolts differ in shape: {self.counts.shape}, {self.millivolts.shape}")
         if len(set(self.leads)) != len(self.leads):
             raise ValueError(f"lead names must differ: {self.leads}")
         if not self.rate_hz > 0:

@@ -1,4 +1,4 @@
-"""The sentences of :class:`ecg.errors.Unreadable`: one function a fault, so that every reader says it in the same words."""
+"""The sentences of :class:`ecg.errors.Unreadable`: one function a fault, so that every reader says it alike."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from ecg.recording import EXTRA_LEADS, STANDARD_LEADS, Note, Sex, Text
 FRANK_LEADS = ("X", "Y", "Z")
 OLDEST_YEARS = 130.0
 
-_KNOWN = {name.casefold(): name for name in (*STANDARD_LEADS, *EXTRA_LEADS, *FRANK_LEADS, "V2R", "V6R", "V7R")}
-_KNOWN |= {"vx": "X", "vy": "Y", "vz": "Z"}
+_ORDER = (*STANDARD_LEADS, *EXTRA_LEADS, "V2R", "V6R", "V7R", *FRANK_LEADS)
+_KNOWN = {name.casefold(): name for name in _ORDER} | {"vx": "X", "vy": "Y", "vz": "Z"}
 _MODIFIED = {"mli": "I", "mlii": "II", "mliii": "III", "mcl1": "V1", "mcl6": "V6", "cm5": "V5"}
 _NO_ECG = re.compile(r"^(pleth|resp|abp|art|cvp|pap|icp|spo2|co2|scg|pcg|ppg|eeg|emg|eog)\b", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:mdc_ecg_lead_|lead[\s_]+|ecg[\s_]+(?:lead[\s_]+)?)", re.IGNORECASE)
@@ -29,7 +29,7 @@ _SEXES = {"m": Sex.MALE, "male": Sex.MALE, "男": Sex.MALE, "男性": Sex.MALE} 
 
 @dataclass(frozen=True, slots=True)
 class NamedLeads:
-    """Which rows of a file become leads: ``rows`` (indices into the file's channels), their ``names``, and ``notes``."""
+    """Which channels of a file become leads: ``rows`` (indices into the file), their ``names``, and ``notes``."""
 
     rows: tuple[int, ...]
     names: tuple[str, ...]
@@ -44,7 +44,8 @@ def lead_name(said: str) -> str:
 
 
 def name_leads(said: Sequence[str], unusable: Iterable[int] = ()) -> NamedLeads:
-    """Give each channel its lead name; channels in ``unusable`` (no voltage), other biosignals and second copies are left out with a note."""
+    """Give each channel its lead name; ``unusable`` ones (no voltage), other biosignals and second copies are left out
+    with a note. The order is the field's: limb leads, V1–V6, further chest leads, Frank's, then all others."""
     skipped = set(unusable) | {index for index, word in enumerate(said) if _NO_ECG.match(word)}
     standard = {lead_name(word).casefold() for index, word in enumerate(said) if index not in skipped}
     rows: list[int] = []
@@ -63,7 +64,10 @@ def name_leads(said: Sequence[str], unusable: Iterable[int] = ()) -> NamedLeads:
         else:
             rows.append(index)
             names.append(name)
-    return NamedLeads(tuple(rows), tuple(names), tuple(notes))
+    order = sorted(
+        range(len(rows)), key=lambda at: _ORDER.index(names[at]) if names[at] in _ORDER else len(_ORDER) + at
+    )
+    return NamedLeads(tuple(rows[at] for at in order), tuple(names[at] for at in order), tuple(notes))
 
 
 def sex(said: str | None) -> Sex | None:
@@ -72,7 +76,7 @@ def sex(said: str | None) -> Sex | None:
 
 
 def age_years(said: str | None) -> float | None:
-    """Age in years from a word such as ``64``, ``64 years`` or ``064Y``, ``18M``, ``03W``, ``12D``; ``None`` if not plausible."""
+    """Age in years from ``64``, ``64 years``, ``064Y``, ``18M``, ``03W``, ``12D``; ``None`` if not plausible."""
     match = re.match(r"\s*(\d{1,3}(?:\.\d+)?)\s*([A-Za-z]*)", said or "")
     if match is None:
         return None

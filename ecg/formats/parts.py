@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from ecg.formats import faults
 
 MAX_FILE_BYTES = 64 * 2**20
-"""One file, and all of a zip unpacked. A 10 s ECG has 20–300 KB, the largest set here (30 min, 2 leads) 2 MB; the server
-takes bodies up to 32 MiB. A zip that announces or yields more is refused before it fills the memory."""
+"""One file, and all of a zip unpacked. A 10 s ECG has 20–300 KB, half an hour of two leads 2 MB; the server takes
+bodies up to 32 MiB. A zip that announces or yields more is refused before it fills the memory."""
 
 MAX_ZIP_MEMBERS = 256
 """Files in one zip. A WFDB record has two; a multi-segment record of PhysioNet some dozens."""
@@ -68,7 +68,7 @@ def from_bytes(data: bytes, name: str) -> Parts:
 
 
 def from_mapping(files: Mapping[str, bytes]) -> Parts:
-    """Several files in memory by name; folders in the names are dropped, as the files refer to each other without them."""
+    """Several files in memory by name; folders in the names are dropped, as files refer to each other without."""
     if len(files) == 1:
         ((name, data),) = files.items()
         if _is_zip(data):

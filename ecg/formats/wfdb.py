@@ -1,8 +1,8 @@
 """WFDB records: a text header ``.hea`` and sample files (``.dat``, ``.mat``), PhysioNet's format and our own.
 
 The header is trusted for gain and baseline; the raw integers go along in ``Recording.counts``, because some published
-headers carry a false gain that only the integers show (CLINICAL.md §1.4; seen and undone in ``ecg.signal``). Age and sex are
-taken from the comment lines; nothing else of the comments is kept (they may hold names).
+headers carry a false gain that only the integers show (CLINICAL.md §1.4; seen and undone in ``ecg.signal``). Age and
+sex are taken from the comment lines; nothing else of the comments is kept (they may hold names).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecg.errors import Unreadable
 from ecg.formats import faults
+from ecg.formats.foreign import library
 from ecg.formats.names import age_years, name_leads, sex
 from ecg.formats.parts import Parts
 from ecg.formats.wfdb_header import MICROVOLTS, Header, SignalLine, comment_value, parse, record_line
@@ -36,6 +37,12 @@ def is_master(data: bytes) -> bool:
     """True for the header of a multi-segment record, which stands above its segments' headers."""
     match = record_line(_text(data) or "")
     return match is not None and match["segments"] is not None
+
+
+def mentions(data: bytes, name: str) -> bool:
+    """True where the header ``data`` names the sample file ``name``."""
+    text = _text(data) or ""
+    return any(line.split()[:1] == [name] for line in text.splitlines())
 
 
 def is_header_name(name: str) -> bool:
@@ -156,7 +163,7 @@ def _gain_notes(lines: list[SignalLine]) -> tuple[Note, ...]:
 
 
 def _checksum_notes(header: Header, counts: Counts) -> tuple[Note, ...]:
-    """A wrong checksum is told, not refused: the samples are all there, and a doctor can see whether they make sense."""
+    """A wrong checksum is told, not refused: the samples are there, and a doctor can see if they make sense."""
     wrong = [
         line.description or f"{index + 1}"
         for index, line in enumerate(header.signals)
@@ -172,7 +179,7 @@ def _checksum_notes(header: Header, counts: Counts) -> tuple[Note, ...]:
 
 
 def _read_uncommon(header: Header, data: bytes, parts: Parts) -> Recording:
-    """Rare formats, frames of several samples, skew, segments: decoded by the ``wfdb`` package in a folder of its own."""
+    """Rare formats, frames of several samples, skew, segments: decoded by the ``wfdb`` package in a folder."""
     with tempfile.TemporaryDirectory(prefix="ecg-") as folder:
         place = Path(folder)
         (place / "record.hea").write_bytes(data)
@@ -201,8 +208,7 @@ def _plain(name: str) -> str:
 
 
 def _by_package(header: Header, record: Path) -> Recording:
-    import wfdb as package
-
+    package = library("wfdb")
     try:
         found = package.rdrecord(str(record))
     except Unreadable:

@@ -21,7 +21,8 @@ _RECORD = re.compile(
     r"(?:[ \t]+(?P<samples>\d{1,12})(?P<when>(?:[ \t]+\S+){0,2}))?)?[ \t]*$"
 )
 _SIGNAL = re.compile(
-    r"^(?P<file>[^\s]+)[ \t]+(?P<format>\d{1,4})(?:x(?P<per_frame>\d{1,4}))?(?::(?P<skew>\d{1,6}))?(?:\+(?P<offset>\d{1,9}))?"
+    r"^(?P<file>[^\s]+)[ \t]+(?P<format>\d{1,4})"
+    r"(?:x(?P<per_frame>\d{1,4}))?(?::(?P<skew>\d{1,6}))?(?:\+(?P<offset>\d{1,9}))?"
     r"(?:[ \t]+(?P<gain>-?[\d.]+(?:[eE][+-]?\d+)?)(?:\((?P<baseline>-?\d{1,10})\))?(?:/(?P<unit>[^\s]+))?"
     r"(?:[ \t]+(?P<resolution>\d{1,3})(?:[ \t]+(?P<zero>-?\d{1,10})(?:[ \t]+(?P<first>-?\d{1,10})"
     r"(?:[ \t]+(?P<checksum>-?\d{1,10})(?:[ \t]+(?P<block>\d{1,10})(?:[ \t]+(?P<description>.*))?)?)?)?)?)?)?[ \t]*$"
@@ -47,7 +48,7 @@ class SignalLine:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A record: ``samples`` and ``started_at`` are ``None`` where the header does not say; ``segments`` 0 for a plain record."""
+    """A record; ``samples`` and ``started_at`` are ``None`` where the header does not say, ``segments`` 0 if plain."""
 
     name: str
     segments: int
@@ -93,7 +94,7 @@ def parse(text: str) -> Header:
 
 
 def comment_value(header: Header, key: str) -> str | None:
-    """The word after ``key:`` in the comments, in the usual forms (``#Age: 64``, ``# age: 64``, ``#<age>: 64  <sex>: M``)."""
+    """The word after ``key:`` in the comments, as in ``#Age: 64``, ``# age: 64``, ``#<age>: 64  <sex>: M``."""
     pattern = re.compile(rf"(?:^|\s)<?{key}>?\s*:\s*([^\s<>]+)", re.IGNORECASE)
     return next((match[1] for line in header.comments if (match := pattern.search(line))), None)
 
@@ -130,6 +131,7 @@ def _instant(said: str | None) -> datetime | None:
         return None
     hour, minute, second, day, month, year = (int(match[index]) for index in (1, 2, 3, 5, 6, 7))
     try:
-        return datetime(year, month, day, hour, minute, second, int((match[4] or "0").ljust(6, "0")))
+        fraction = int((match[4] or "0").ljust(6, "0"))
+        return datetime(year, month, day, hour, minute, second, fraction)  # noqa: DTZ001  the device's wall clock
     except ValueError:
         return None
