@@ -15,9 +15,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: ## .venv with ecgnet and all tools
-	@command -v $(PYTHON) >/dev/null || { \
-		echo '没有找到 Python：请安装 Python 3.11 或更新版本（Debian：apt-get install python3 python3-venv）。'; \
-		echo 'There is no Python: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv).'; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "需要 Python 3.11 或更新版本，$(PYTHON) 不是（Debian：apt-get install python3 python3-venv；或 make PYTHON=python3.12 …）。"; \
+		echo "Python 3.11 or newer is needed, $(PYTHON) is not (Debian: apt-get install python3 python3-venv; or make PYTHON=python3.12 …)."; \
+		exit 1; } >&2
 	@$(PYTHON) scripts/env.py
 
 web: env

@@ -1,19 +1,20 @@
 """Make `.venv`: the project's own environment with `ecgnet` and every tool, in a few seconds, twice in none.
 
-Runs on the machine's Python, of any age, to say in one sentence what is missing; everything after that is uv's work,
-which comes from PyPI by the hash in `constraints.txt` like all the rest. A stamp in `.venv` makes the second call free.
+Runs on the machine's Python and its standard library; everything after the venv is uv's work, which comes by pip and
+by the hash in `constraints.txt` like all the rest. A stamp in `.venv` makes the second call free. What is missing is
+said in one sentence; that Python itself is old or absent is said by the Makefile.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-OLDEST_PYTHON = (3, 11)
 #: What the environment holds; the wheels of Node, PostgreSQL and a font come only where the machine has none.
 EXTRAS = ".[server,postgres]"
 GROUPS = ("env", "test", "check")
@@ -30,10 +31,6 @@ _UNREACHABLE = (
     "timed out",
 )
 
-OLD_PYTHON = (
-    "需要 Python 3.11 或更新版本，这里是 {version}：请安装后用 make PYTHON=python3.11 … 重试。\n"
-    "Python 3.11 or newer is needed, this is {version}: install one and try again with make PYTHON=python3.11 …"
-)
 NO_VENV = (
     "这个 Python 没有 venv 模块：在 Debian/Ubuntu 上请运行 apt-get install python3-venv，然后重试。\n"
     "This Python has no venv: on Debian or Ubuntu run apt-get install python3-venv, then try again."
@@ -70,7 +67,7 @@ def make(root: Path) -> bool:
     if mark.exists() and mark.read_text(encoding="utf-8") == wanted and _works(venv_python(root)):
         return False
     print("env: 建立 .venv / making .venv …", flush=True)
-    if not _works(venv_python(root)):
+    if not _works(venv_python(root), "pip"):
         _make_venv(root)
     _bring_uv(root)
     uv_install(root, "--editable", EXTRAS, *(word for group in GROUPS for word in ("--group", group)))
@@ -85,12 +82,10 @@ def _stamp(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _works(python: Path) -> bool:
-    """Whether the environment's interpreter starts and is new enough (its Python may have been removed)."""
-    ask = "import sys; raise SystemExit(sys.version_info < (3, 11))"
-    return (
-        python.exists() and subprocess.run([str(python), "-c", ask], capture_output=True, check=False).returncode == 0
-    )
+def _works(python: Path, *modules: str) -> bool:
+    """Whether the environment's interpreter starts, is new enough, and has these modules; its Python may be gone."""
+    ask = f"import {', '.join(('sys', *modules))}; raise SystemExit(sys.version_info < (3, 11))"
+    return python.exists() and not subprocess.run([python, "-c", ask], capture_output=True, check=False).returncode
 
 
 def _make_venv(root: Path) -> None:
@@ -99,6 +94,7 @@ def _make_venv(root: Path) -> None:
     )
     if made.returncode:
         said = made.stdout + made.stderr
+        shutil.rmtree(root / ".venv", ignore_errors=True)
         no_venv = "ensurepip" in said or "No module named" in said
         raise EnvError(NO_VENV if no_venv else f"{said.strip()}\n\n{FAILED}")
 
@@ -140,19 +136,19 @@ def _run(command: list[str], root: Path) -> None:
     )  # fmt: skip
     if done.returncode:
         said = done.stdout[-4000:].strip()
-        unreachable = any(word in said.lower() for word in _UNREACHABLE)
-        raise EnvError(f"{said}\n\n{NO_NETWORK if unreachable else FAILED}")
+        if any(word in said.lower() for word in _UNREACHABLE):
+            raise EnvError(f"{said.splitlines()[-1].strip()}\n{NO_NETWORK}")
+        raise EnvError(f"{said}\n\n{FAILED}")
 
 
 def main() -> int:
-    if sys.version_info < OLDEST_PYTHON:
-        print(OLD_PYTHON.format(version=".".join(map(str, sys.version_info[:3]))), file=sys.stderr)
-        return 1
     try:
         make(Path(__file__).resolve().parents[1])
     except EnvError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
