@@ -1,0 +1,94 @@
+import { lang } from '../words'
+import { noteServerDate } from '../shared/time'
+import type { Analysis, CaseDocument, Context, Exam, Figures, Item, Problem, Receipt, Rosters, Samples, Session, SignedIn, Site, Worklist } from './types'
+
+/** A refusal that the server put into words. */
+export class Refused extends Error {
+  constructor(readonly problem: Problem) { super(problem.detail ?? problem.title) }
+  get status() { return this.problem.status }
+}
+/** Nobody answered: no network, no server, or no answer in time. */
+export class Unreachable extends Error {}
+
+const PATIENCE_MS = 15_000
+/** A 300 KB file at 30 kbit/s takes 80 s. */
+const UPLOAD_PATIENCE_MS = 180_000
+
+async function problemOf(answer: Response): Promise<Problem> {
+  try {
+    const body = await answer.json() as Partial<Problem>
+    return { title: answer.statusText, ...body, status: answer.status }
+  } catch {
+    return { title: answer.statusText || String(answer.status), status: answer.status }
+  }
+}
+
+async function call<T>(method: string, path: string, options: { json?: unknown; form?: FormData; key?: string; patienceMs?: number } = {}): Promise<T> {
+  const headers: Record<string, string> = { 'Accept-Language': lang.value === 'en' ? 'en' : 'zh-CN' }
+  if (options.json !== undefined) headers['Content-Type'] = 'application/json'
+  if (options.key) headers['Idempotency-Key'] = options.key
+  const body = options.form ?? (options.json === undefined ? undefined : JSON.stringify(options.json))
+  const stop = new AbortController()
+  const timer = setTimeout(() => stop.abort(), options.patienceMs ?? PATIENCE_MS)
+  const sentAt = Date.now()
+  try {
+    const answer = await fetch(path, { method, headers, body, signal: stop.signal, credentials: 'same-origin', cache: 'no-store' })
+    noteServerDate(answer.headers.get('date'), sentAt, Date.now())
+    if (!answer.ok) {
+      const problem = await problemOf(answer)
+      // a proxy that stands before a dead server
+      if (answer.status === 502 || answer.status === 504) throw new Unreachable(problem.title)
+      throw new Refused(problem)
+    }
+    return answer.status === 204 ? undefined as T : await answer.json() as T
+  } catch (error) {
+    if (error instanceof Refused || error instanceof Unreachable) throw error
+    throw new Unreachable(String(error))
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const id = encodeURIComponent
+const after = (path: string, cursor?: string | null) => (cursor ? `${path}?cursor=${id(cursor)}` : path)
+
+/** Pages of a long list are followed so far; what lies beyond is less urgent than all of it. */
+const MOST_PAGES = 8
+
+export const api = {
+  signIn: (name: string, password: string) => call<SignedIn>('POST', '/v1/session', { json: { name, password } }),
+  session: () => call<Session>('GET', '/v1/session'),
+  signOut: () => call<void>('DELETE', '/v1/session'),
+
+  async worklist(): Promise<Worklist> {
+    const first = await call<Worklist>('GET', '/v1/worklist')
+    const items: Item[] = [...first.items]
+    let next = first.next
+    for (let page = 1; next && page < MOST_PAGES; page++) {
+      const more = await call<Worklist>('GET', after('/v1/worklist', next))
+      items.push(...more.items)
+      next = more.next
+    }
+    // the first page's number: what changed while the others were fetched comes again as an event
+    return { seq: first.seq, items, next }
+  },
+  case: (which: string) => call<CaseDocument>('GET', `/v1/cases/${id(which)}`),
+  act: (which: string, action: string, body: { id: string; seen: number; [more: string]: unknown }) =>
+    call<CaseDocument>('POST', `/v1/cases/${id(which)}/${id(action)}`, { json: body, key: body.id }),
+
+  exams: (cursor?: string | null) => call<{ items: Exam[]; next: string | null }>('GET', after('/v1/exams', cursor)),
+  exam: (which: string) => call<Exam>('GET', `/v1/exams/${id(which)}`),
+  analysis: (which: string) => call<Analysis>('GET', `/v1/exams/${id(which)}/analysis`),
+  samples: (which: string) => call<Samples>('GET', `/v1/exams/${id(which)}/samples`),
+  addContext: (which: string, context: Context, key: string) => call<unknown>('POST', `/v1/exams/${id(which)}/context`, { json: context, key }),
+  send(files: { name: string; blob: Blob }[], context: Context, key: string) {
+    const form = new FormData()
+    for (const file of files) form.append('file', file.blob, file.name)
+    if (Object.keys(context).length > 0) form.append('context', JSON.stringify(context))
+    return call<Receipt>('POST', '/v1/exams', { form, key, patienceMs: UPLOAD_PATIENCE_MS })
+  },
+
+  rosters: () => call<Rosters>('GET', '/v1/rosters'),
+  figures: () => call<Figures>('GET', '/v1/figures'),
+  sites: () => call<{ items: Site[] }>('GET', '/v1/sites'),
+}

@@ -1,0 +1,92 @@
+/** Shapes of the contract `/v1` as the screens use them. Times are ISO UTC strings; ids are strings; units are in names. */
+
+export type Colour = 'RED' | 'ORANGE' | 'YELLOW' | 'GREEN'
+export type Role = 'clinic' | 'cardiologist' | 'coordinator' | 'administrator'
+/** A sentence that the server wrote in both languages. */
+export interface Say { zh: string; en: string }
+export interface CodedSay extends Say { code: string }
+export interface Who { id: string; name: string }
+
+export interface Person extends Who { role: Role; sites: string[] }
+export interface SiteRef { id: string; name: string; township: string; phone: string }
+export interface SignedIn { token: string; expires_at: string; person: Person }
+export interface Session { person: Person; expires_at: string; county: { id: string; name: string; phone: string }; site: SiteRef | null }
+
+export interface Patient { name: string | null; sex: string | null; age_years: number | null; id_tail?: string | null }
+export interface Alert { id: string; colour: Colour; raised_at: string; step: number; next_step_at: string | null; acknowledged_at: string | null }
+export type CaseState = 'open' | 'acknowledged' | 'confirmed' | 'downgraded' | 'stood_down'
+
+/** One row of the worklist. `colour` is null while nothing could be read. `seq` is the last event of the case. */
+export interface Item {
+  case: string; colour: Colour | null; reason: Say | null; state: CaseState; owner: Who | null
+  site: string; site_name: string; township: string | null; phone: string | null
+  patient: Patient | null; symptoms: string[]; grade: string | null; exam: string; seq: number
+  opened_at: string; due_at: string | null; alert: Alert | null
+}
+export interface Worklist { seq: number; items: Item[]; next: string | null }
+
+export interface HistoryLine { at: string; kind: string; actor: Who | null; reason: string | null }
+export interface Answer extends Say { colour: Colour | null; by: Who | string | null; at: string; action?: Say | null }
+export interface CaseDocument extends Item {
+  exams: string[]; owner_at: string | null; acknowledged_at: string | null; seen_at: string | null; seen_by: Who | null
+  answer: Answer | null; legal: string[]; history: HistoryLine[]
+}
+export type StandDownReason = 'artefact' | 'lead_reversal' | 'known_unchanged' | 'early_repolarisation' | 'old_infarction' | 'other'
+
+export type ExamStatus = 'received' | 'analysed' | 'unreadable' | 'failed'
+export interface Stages {
+  received_at: string | null; analysed_at: string | null; seen_at: string | null; seen_by: Who | null
+  answered_at: string | null; answer: Answer | null; read_back_at: string | null
+}
+export interface Receipt { exam: string; sha256: string; bytes: number; received_at: string; status: ExamStatus; advice?: CodedSay[] }
+export interface Exam extends Receipt {
+  case: string | null; grade: string | null; advice: CodedSay[]; colour: Colour | null; filename: string | null
+  patient: Patient | null; symptoms: string[]; urgent: boolean; problem: CodedSay | null; instruction: Say | null; stages: Stages
+}
+/** What the clinic may say about the patient; every field may be missing. */
+export interface Context {
+  urgent?: boolean; symptoms?: string[]
+  patient?: { name?: string; birth_date?: string; sex?: string }
+}
+
+/** int16 little-endian in base64, lead after lead; −32768 is an invalid sample. */
+export interface Samples {
+  rate_hz: number; leads: string[]; samples: number; microvolts: string; filter?: Say | null
+  average: { rate_hz: number; samples: number; qrs_on: number; j: number; microvolts: string } | null
+}
+
+export interface Evidence { lead: string | null; measure: string; value: number; op: string; limit: number | null }
+export interface Finding {
+  code: string; name: Say; state: string; certainty: string; evidence: Evidence[]
+  argued: { mimic: string; kept: boolean; why: Say }[]; source: string | null; ruleset: string | null
+}
+export interface LeadMeasures { st_j_mv?: number | null; [measure: string]: number | null | undefined }
+export interface Analysis {
+  schema: string
+  software: { version: string; ruleset: string }
+  recording: { format: string; rate_hz: number; samples: number; leads: string[]; acquired_at: string | null }
+  notes: { code: string; lead: string | null; zh: string; en: string }[]
+  quality: { grade: string; leads: Record<string, { grade: string; defects: string[] }>; advice: CodedSay[] }
+  waves: { global: { beat: number; qrs: [number | null, number | null, number | null] | null }[] }
+  measurements: {
+    heart_rate_bpm: number | null; pr_ms: number | null; qrs_ms: number | null; qt_ms: number | null
+    qtc_ms: Record<string, number | null> | null; leads: Record<string, LeadMeasures>
+  }
+  findings: Finding[]
+  not_assessed: { code: string; missing: string[]; why: Say }[]
+}
+
+export interface RosterSlot { slot: 'first' | 'backup' | 'coordinator' | 'chief' | 'director'; person: Who & { phone: string | null } }
+export interface Rosters { now: RosterSlot[]; next: RosterSlot[] }
+
+export interface Figures {
+  at: string
+  alert_to_ack: { median_s: number | null; n: number; values_s: number[] }
+  tnmg_s: number
+  today: { exams: number; red: number; orange: number; poor_quality: number; first_ecg_10min: { met: number; of: number } | null }
+  open: Item[]
+}
+export interface Site extends SiteRef { x: number | null; y: number | null; last_exam_at: string | null; sent_today: number; open_colour: Colour | null }
+
+/** `application/problem+json`; 409 carries what would be legal. */
+export interface Problem { type?: string; title: string; detail?: string; status: number; legal?: string[] }
