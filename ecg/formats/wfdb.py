@@ -8,6 +8,7 @@ sex are taken from the comment lines; nothing else of the comments is kept (they
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -210,7 +211,9 @@ def _plain(name: str) -> str:
 def _by_package(header: Header, record: Path) -> Recording:
     package = library("wfdb")
     try:
-        found = package.rdrecord(str(record))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = package.rdrecord(str(record))
     except Unreadable:
         raise
     except Exception as error:
