@@ -52,12 +52,23 @@ def venv_python(root: Path) -> Path:
     return root / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def uv_install(root: Path, *what: str) -> None:
-    """`uv pip install` into `.venv`, each file checked against the hashes of `constraints.txt`. Raises `EnvError`."""
-    uv = venv_python(root).with_name("uv.exe" if os.name == "nt" else "uv")
-    constraints = str(root / "constraints.txt")
-    command = [str(uv), "pip", "install", "--quiet", "--python", str(venv_python(root)), "--constraints", constraints]
-    _run([*command, "--build-constraints", constraints, *what], root)
+def uv_install(root: Path, *what: str, python: Path | None = None) -> None:
+    """`uv pip install` into `.venv` or that `python`'s environment, each file checked against `constraints.txt`.
+
+    Raises `EnvError`.
+    """
+    constraints = ["--constraints", str(root / "constraints.txt"), *build_constraints(root)]
+    uv(root, "pip", "install", "--quiet", "--python", str(python or venv_python(root)), *constraints, *what)
+
+
+def uv(root: Path, *arguments: str) -> None:
+    """The environment's own uv, run in the repository. Raises `EnvError`."""
+    _run([str(venv_python(root).with_name("uv.exe" if os.name == "nt" else "uv")), *arguments], root)
+
+
+def build_constraints(root: Path) -> list[str]:
+    """What holds a package's own build tools to the same versions and hashes."""
+    return ["--build-constraints", str(root / "constraints.txt")]
 
 
 def make(root: Path) -> bool:
@@ -127,7 +138,7 @@ def _block(constraints: str, name: str) -> str:
 
 
 def _run(command: list[str], root: Path) -> None:
-    environment = {**os.environ, "ECGNET_SKIP_WEB": "1", "UV_PYTHON_DOWNLOADS": "never", "PIP_NO_INPUT": "1"}
+    environment = {"ECGNET_SKIP_WEB": "1", **os.environ, "UV_PYTHON_DOWNLOADS": "never", "PIP_NO_INPUT": "1"}
     if any(Path(bundle).exists() for bundle in _CA_BUNDLES):
         environment.setdefault("UV_SYSTEM_CERTS", "1")
     done = subprocess.run(
