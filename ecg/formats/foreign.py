@@ -10,7 +10,7 @@ from typing import Any
 def library(name: str) -> Any:
     """The module ``name``, e.g. ``lxml.etree`` (0.05 s), ``pydicom`` (0.4 s), ``wfdb`` (3 s).
 
-    What a library warns of while it is imported concerns its makers (``wfdb`` uses what pandas deprecates), not the ECG.
+    What a library warns of while it is imported (``wfdb`` uses what pandas deprecates) concerns its makers, not us.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

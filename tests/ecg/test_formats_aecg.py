@@ -123,9 +123,9 @@ def test_files_without_a_waveform_are_no_ecg(data_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("20021122091000", datetime(2002, 11, 22, 9, 10)),
-        ("20021122091000.125", datetime(2002, 11, 22, 9, 10, 0, 125_000)),
-        ("200211220910", datetime(2002, 11, 22, 9, 10)),
+        ("20021122091000", datetime.fromisoformat("2002-11-22T09:10:00")),
+        ("20021122091000.125", datetime.fromisoformat("2002-11-22T09:10:00.125000")),
+        ("200211220910", datetime.fromisoformat("2002-11-22T09:10:00")),
         ("20240821091805+0800", datetime(2024, 8, 21, 9, 18, 5, tzinfo=timezone(timedelta(hours=8)))),
         ("20021122", None),
         ("20021322091000", None),

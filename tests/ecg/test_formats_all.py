@@ -1,4 +1,4 @@
-"""Readers together: recognition, parcels, the same ECG in three formats, and no bytes that raise anything but Unreadable."""
+"""Readers together: recognition, parcels, one ECG in three formats, and no bytes that raise but Unreadable."""
 
 from __future__ import annotations
 
@@ -156,10 +156,12 @@ def survives(source: bytes | dict[str, bytes]) -> None:
     try:
         recording = read(source)
     except Unreadable as error:
-        assert error.text.zh
-        assert error.text.en
+        text = error.text
     else:
         assert recording.samples > 0
+        return
+    assert text.zh
+    assert text.en
 
 
 @pytest.mark.parametrize("word", sorted(EXAMPLES))
@@ -181,7 +183,7 @@ def test_a_header_cut_anywhere_is_read_or_refused() -> None:
 
 
 @pytest.mark.parametrize("word", [*sorted(EXAMPLES), "wfdb", "zip"])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
        early=st.booleans())  # fmt: skip
 def test_flipped_bytes_are_read_or_refused(word: str, flips: list[tuple[float, int]], early: bool) -> None:
