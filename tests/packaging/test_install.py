@@ -1,4 +1,4 @@
-"""What a county installs: packages that carry the screens, built only when their source changed, or one clear sentence."""
+"""What a county installs: packages that carry the screens, built when their source changed, or one clear sentence."""
 
 from __future__ import annotations
 
