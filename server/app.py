@@ -1,0 +1,64 @@
+"""The HTTP application: every room's routes on one ledger, the desk that works behind them, the screens in front."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+import county.http
+import county.routes
+import ingest.routes
+import triage.routes
+from ecg.analysis import VERSION
+from ledger.database import Ledger
+from server import health, pages
+from server.settings import Settings
+from server.shell import BodyLimit, Feeds, Shell
+from triage.desk import Desk
+
+_COMPRESS_FROM = 1_000  # bytes; below it the header costs as much as it saves
+_COMPRESS_LEVEL = 5
+_NOT_COMPRESSED = ("application/zip", "application/octet-stream", "application/dicom", "image/png", "font/*")
+
+
+def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
+    """The application on an open, migrated ledger; the desk runs from its start to its end."""
+    app = FastAPI(
+        title="ecgnet",
+        version=VERSION,
+        description="A county's ECG network: a device's file becomes an answer that a named doctor gives in time.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    feeds = Feeds()
+    desk = Desk(ledger, settings)
+    app.state.ledger, app.state.settings, app.state.desk, app.state.feeds = ledger, settings, desk, feeds
+    for room in (county.routes.router, ingest.routes.router, triage.routes.router, health.router, pages.router()):
+        app.include_router(room)
+    app.mount("/assets", pages.assets(), name="assets")
+    county.http.install(app)
+    county.http.check_routes(app)
+    health.install(app)
+    app.add_middleware(
+        GZipMiddleware,
+        minimum_size=_COMPRESS_FROM,
+        compresslevel=_COMPRESS_LEVEL,
+        exclude_content_types=_NOT_COMPRESSED,
+    )
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(Shell, feeds=feeds, tls=settings.cert is not None)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    desk: Desk = app.state.desk
+    await desk.start()
+    try:
+        yield
+    finally:
+        await desk.stop()

@@ -1,0 +1,159 @@
+"""``ecgnet analyze`` and ``ecgnet draw``: the instrument on files, on a base install."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from server.refusal import Refusal
+
+LANGUAGES = ("zh", "en")
+DEFAULT_RULESET = "udmi-2018"
+
+#: name of a global measurement in the document → its label and unit
+_SHOWN = (
+    ("heart_rate_bpm", "心率", "rate", "/min"),
+    ("pr_ms", "PR", "PR", "ms"),
+    ("qrs_ms", "QRS", "QRS", "ms"),
+    ("qt_ms", "QT", "QT", "ms"),
+)
+_WORDS = {
+    "grade": ("图质", "quality"),
+    "nothing": ("在已评估的项目中未见异常。", "Nothing was found among what was assessed."),
+    "not_assessed": ("未评估", "not assessed"),
+    "borderline": ("临界", "borderline"),
+    "unconfirmed": ("机器所见,未经医师确认。", "What the machine sees; no physician has confirmed it."),
+}
+
+
+def analyze(files: Iterable[str], *, as_json: bool, ruleset: str | None, language: str | None) -> int:
+    """One answer a file, in order; 1 if one of them could not be read, else 0."""
+    rules = _known_ruleset(ruleset)
+    spoken = _language(language)
+    failed = False
+    for file in files:
+        document = _document(file, rules)
+        failed = failed or "error" in document
+        if as_json:
+            print(json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")), flush=True)
+        else:
+            print("\n".join(_text(document, spoken)), flush=True)
+    return 1 if failed else 0
+
+
+def draw(file: Path, output: Path) -> None:
+    """The drawing of one file, written to ``output``; :class:`Refusal` says why there is none."""
+    import ecg
+    from ecg.drawing import svg
+    from ecg.errors import Unreadable
+
+    try:
+        drawing = svg(ecg.read(file))
+    except Unreadable as error:
+        raise Refusal(error.text.zh, error.text.en) from error
+    try:
+        output.write_text(drawing, encoding="utf-8")
+    except OSError as error:
+        raise Refusal(
+            f"{output} 写不进去:{error.strerror}。", f"{output} cannot be written: {error.strerror}."
+        ) from error
+
+
+def _known_ruleset(asked: str | None) -> str:
+    from ecg import rules
+
+    if asked is None:
+        return DEFAULT_RULESET
+    if asked not in rules.known():
+        import typer
+
+        known = ", ".join(rules.known())
+        raise typer.BadParameter(f"没有规则集“{asked}”。 There is no rule set “{asked}”; there are: {known}.")
+    return asked
+
+
+def _document(file: str, ruleset: str) -> dict[str, Any]:
+    import ecg
+    from ecg.errors import Unreadable
+
+    try:
+        recording = ecg.read(Path(file))
+        return ecg.document(ecg.analyze(recording, ruleset=ruleset), recording, file)
+    except Unreadable as error:
+        return _error(file, error.code, error.text.zh, error.text.en)
+    except Exception as error:  # noqa: BLE001 (our mistake on one file must not cost the others)
+        what = f"{type(error).__name__}: {error}"
+        return _error(file, "FAILED", f"分析没有完成(软件的问题):{what}", f"The analysis failed (our mistake): {what}")
+
+
+def _error(file: str, code: str, zh: str, en: str) -> dict[str, Any]:
+    return {"file": file, "error": {"code": code, "zh": zh, "en": en}}
+
+
+# --- text for people -------------------------------------------------------------------------------------------------
+
+
+def _language(asked: str | None) -> str:
+    if asked is not None and asked not in LANGUAGES:
+        import typer
+
+        raise typer.BadParameter("--language: zh | en")
+    if asked is not None:
+        return asked
+    spoken = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return "zh" if spoken.lower().startswith("zh") else "en"
+
+
+def _text(document: dict[str, Any], language: str) -> Iterator[str]:
+    """A few lines: what it is, the numbers, the findings with their evidence, what was not assessed."""
+    which = LANGUAGES.index(language)
+    if "error" in document:
+        yield f"{document['file']}: {document['error']['code']} {document['error'][language]}"
+        return
+    recording, measured = document["recording"], document["measurements"]
+    seconds = recording["samples"] / recording["rate_hz"]
+    grade = f"{_WORDS['grade'][which]} {document['quality']['grade']}"
+    yield f"{document['file']}: {recording['format']}, {len(recording['leads'])} × {seconds:.1f} s, {grade}"
+    yield "  " + ", ".join(_numbers(measured, which))
+    yield from (f"  ! {advice[language]}" for advice in document["quality"]["advice"])
+    for finding in document["findings"]:
+        yield "  " + _finding(finding, language, which)
+    if not document["findings"]:
+        yield f"  {_WORDS['nothing'][which]}"
+    codes = ", ".join(item["code"] for item in document["not_assessed"])
+    if codes:
+        yield f"  {_WORDS['not_assessed'][which]}: {codes}"
+    yield f"  {_WORDS['unconfirmed'][which]}"
+
+
+def _numbers(measured: dict[str, Any], which: int) -> Iterator[str]:
+    for name, zh, en, unit in _SHOWN:
+        value = measured.get(name)
+        yield f"{(zh, en)[which]} {'–' if value is None else f'{value:.0f} {unit}'}"
+    qtc = (measured.get("qtc_ms") or {}).get("fridericia")
+    if qtc is not None:
+        yield f"QTcF {qtc:.0f} ms"
+
+
+def _finding(finding: dict[str, Any], language: str, which: int) -> str:
+    state = f" ({_WORDS['borderline'][which]})" if finding["state"] == "borderline" else ""
+    shown = [_evidence(item) for item in finding["evidence"][:6]]
+    return f"{finding['code']} {finding['name'][language]}{state}: {'; '.join(shown)} [{finding['source']}]"
+
+
+def _evidence(item: dict[str, Any]) -> str:
+    lead = f"{item['lead']} " if item["lead"] else ""
+    return f"{lead}{item['measure']} {_value(item['value'])} {item['op']} {_value(item['limit'])}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def say(text: str) -> None:
+    """A line of progress; standard output stays for results."""
+    print(text, file=sys.stderr, flush=True)
