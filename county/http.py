@@ -1,23 +1,52 @@
 """What every room's routes share: the ledger of the application, the actor, problems as ``application/problem+json``.
 
-A route is declared with ``dependencies=[permit(Action.…)]``; :func:`check_routes` stops the application at start if one
-is not. Inside, ``actor: CurrentActor`` and ``ledger: CurrentLedger`` are what the room's function needs.
+:func:`install` makes an application answer every error so, and say so in its OpenAPI. A route is declared with
+``dependencies=[permit(Action.…)]``; :func:`check_routes` stops the application at start if one is not. Inside,
+``actor: CurrentActor`` and ``ledger: CurrentLedger`` are what the room's function needs.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from county.access import Action, Actor, has_role
-from ledger.database import Ledger
+from county.errors import CountyError
+from ledger.database import Ledger, LedgerBusy, LedgerUnavailable
 
 PROBLEM = "application/problem+json"
+BUSY_S = 2  # Retry-After when the writer's queue is full: it empties in a fraction of that
+AWAY_S = 5  # Retry-After when the database does not answer
+
+log = logging.getLogger(__name__)
+
+
+class ProblemDocument(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Stable: what a program compares.")
+    title: str = Field(description="The kind of error, in the language asked for.")
+    status: int
+    detail: str = Field(description="What the reader can do about it, in the language asked for (zh or en).")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route says in OpenAPI about its errors: ``@router.get(…, responses=problems(401, 404))``."""
+    return {status: {"model": ProblemDocument, "description": TITLES[status][1]} for status in statuses}
 
 
 class Problem(Exception):
@@ -50,10 +79,17 @@ TITLES = {
     401: ("需要登录", "Not signed in"),
     403: ("没有权限", "Not permitted"),
     404: ("没有找到", "Not found"),
+    405: ("不支持这种请求", "Method not allowed"),
+    408: ("等待超时", "Timed out"),
     409: ("现在不能这样做", "Not possible now"),
+    410: ("已经不在了", "Gone"),
+    411: ("缺少长度", "Length required"),
+    412: ("版本不对", "Precondition failed"),
     413: ("文件太大", "Too large"),
+    415: ("内容类型不对", "Unsupported media type"),
     422: ("内容不合要求", "Not acceptable"),
     429: ("太频繁", "Too often"),
+    500: ("系统出错", "Our error"),
     503: ("暂时不可用", "Unavailable for a moment"),
 }
 
@@ -69,7 +105,7 @@ def not_signed_in() -> Problem:
         401,
         "not-signed-in",
         "登录已失效或密钥不对,请重新登录,或向县管理员要新的设备密钥。",
-        "Not signed in, or the key is not valid: sign in again, or ask the county's administrator for a new device key.",
+        "Not signed in, or the key is not valid: sign in again, or ask the county's administrator for a new key.",
         headers={"WWW-Authenticate": "Bearer"},
     )
 
@@ -79,13 +115,24 @@ def not_permitted() -> Problem:
     return Problem(403, "not-permitted", "您的角色不能做这件事。", "Your role cannot do this.")
 
 
-def language_of(request: Request) -> str:
+def unavailable(retry_s: int) -> Problem:
+    """The server cannot answer now; the same request is safe to repeat after ``retry_s``."""
+    return Problem(
+        503,
+        "unavailable",
+        "系统正忙或暂时连不上数据库,请稍后再试;重复发送是安全的。",
+        "The server is busy or cannot reach its database for a moment: try again, a repeat is safe.",
+        headers={"Retry-After": str(retry_s)},
+    )
+
+
+def language_of(request: HTTPConnection) -> str:
     """``en`` or ``zh`` (the default), from ``Accept-Language``."""
     first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
     return "en" if first.startswith("en") else "zh"
 
 
-def problem_response(request: Request, problem: Problem) -> JSONResponse:
+def problem_response(request: HTTPConnection, problem: Problem) -> JSONResponse:
     """The HTTP answer of a problem."""
     document = problem.document(language_of(request))
     return JSONResponse(document, problem.status, headers=problem.headers, media_type=PROBLEM)
@@ -111,7 +158,7 @@ def permit(action: Action) -> Any:
     return Depends(Permit(action))
 
 
-async def current_actor(request: Request) -> Actor:
+async def current_actor(request: HTTPConnection) -> Actor:
     """Who asks, from cookie, bearer token or device key; found once a request. :func:`not_signed_in` otherwise."""
     from county import signin
 
@@ -122,7 +169,7 @@ async def current_actor(request: Request) -> Actor:
     return known
 
 
-def current_ledger(request: Request) -> Ledger:
+def current_ledger(request: HTTPConnection) -> Ledger:
     """The application's ledger."""
     return request.app.state.ledger
 
@@ -146,3 +193,105 @@ def check_routes(app: FastAPI) -> None:
             raise RuntimeError(f"the route {route.path} names no action: declare it with dependencies=[permit(…)]")
         if isinstance(route, APIWebSocketRoute) and not getattr(route.endpoint, "checks_actor", False):
             raise RuntimeError(f"the websocket {route.path} does not check who asks")
+
+
+# --- every error of an application as a problem -----------------------------------------------------------------------
+
+# What a framework's own refusal is called here: status → type, and what to do.
+_REFUSALS = {
+    400: ("bad-request", "请求读不懂,请检查格式。", "The request could not be understood: check its form."),
+    405: ("method-not-allowed", "这个地址不支持这种请求。", "This address does not take this method."),
+    413: ("too-large", "内容太大。", "The body is too large."),
+    415: ("unsupported-media-type", "请用 application/json 发送。", "Send application/json."),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` as ``application/problem+json``, in the language asked for, and document it so."""
+    handlers: dict[type[Exception], Any] = {
+        Problem: _on_problem,
+        CountyError: _on_county_error,
+        RequestValidationError: _on_invalid,
+        HTTPException: _on_refusal,
+        LedgerBusy: _on_busy,
+        LedgerUnavailable: _on_unavailable,
+        OperationalError: _on_unavailable,
+        InterfaceError: _on_unavailable,
+        Exception: _on_our_error,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    setattr(app, "openapi", lambda: _openapi(app))  # noqa: B010 (FastAPI's documented way to extend its schema)
+
+
+async def _on_problem(request: Request, error: Problem) -> JSONResponse:
+    return problem_response(request, error)
+
+
+async def _on_county_error(request: Request, error: CountyError) -> JSONResponse:
+    return problem_response(request, Problem(422, error.code, error.zh, error.en))
+
+
+async def _on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    """Which fields are wrong, never what they held: it may be a password or a patient's name."""
+    wrong = [{"field": ".".join(str(part) for part in one["loc"]), "code": one["type"]} for one in error.errors()]
+    fields = ", ".join(one["field"] for one in wrong)
+    found = Problem(422, "invalid", f"请检查这些内容:{fields}。", f"Check these: {fields}.", errors=wrong)
+    return problem_response(request, found)
+
+
+async def _on_refusal(request: Request, error: HTTPException) -> JSONResponse:
+    if error.status_code == 404:
+        return problem_response(request, not_found())
+    kind, zh, en = _REFUSALS.get(error.status_code, ("refused", "请求被拒绝。", "The request was refused."))
+    return problem_response(request, Problem(error.status_code, kind, zh, en, headers=error.headers))
+
+
+async def _on_busy(request: Request, _error: LedgerBusy) -> JSONResponse:
+    return problem_response(request, unavailable(BUSY_S))
+
+
+async def _on_unavailable(request: Request, error: Exception) -> JSONResponse:
+    # the kind alone: the database's own words may quote a row
+    log.warning("the database did not answer: %s", type(error).__name__)
+    return problem_response(request, unavailable(AWAY_S))
+
+
+async def _on_our_error(request: Request, _error: Exception) -> JSONResponse:
+    """The server's log has the traceback; the answer has none of it."""
+    found = Problem(
+        500,
+        "our-error",
+        "系统内部出错,已记录;请再试一次,不行请电话联系。",
+        "An error of ours; it is in our log. Try once more, then telephone.",
+    )
+    return problem_response(request, found)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's schema, made once, with every error as the problem document it is sent as."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            servers=app.servers,
+            tags=app.openapi_tags,
+        )
+        for path in schema.get("paths", {}).values():
+            for operation in path.values():
+                _as_problems(operation.get("responses", {}))
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        components[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            components.pop(unused, None)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _as_problems(responses: dict[str, Any]) -> None:
+    reference = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+    for status, response in responses.items():
+        if status.startswith(("4", "5")):
+            response["content"] = {PROBLEM: {"schema": reference}}

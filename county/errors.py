@@ -1,0 +1,91 @@
+"""What a person of the county's administration can do wrong: a stable code, and a sentence in both languages."""
+
+from __future__ import annotations
+
+
+class CountyError(Exception):
+    """A request of the administration that cannot be done; ``zh`` and ``en`` say what to do about it."""
+
+    code = "county"
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{en} {zh}")
+        self.zh, self.en = zh, en
+
+
+class BadName(CountyError):
+    """A name that is empty, too long, or holds letters that cannot be shown."""
+
+    code = "bad-name"
+
+
+class NameTaken(CountyError):
+    """Somebody, or some county, has this name already."""
+
+    code = "name-taken"
+
+
+class NoCounty(CountyError):
+    """The ledger has no county yet."""
+
+    code = "no-county"
+
+
+class UnknownCounty(CountyError):
+    """No county has this name or id."""
+
+    code = "unknown-county"
+
+
+class ManyCounties(CountyError):
+    """The ledger has several counties, and none was named."""
+
+    code = "which-county"
+
+
+class UnknownSite(CountyError):
+    """No site of the county has this id."""
+
+    code = "unknown-site"
+
+
+class UnknownDevice(CountyError):
+    """No device of the county has this id."""
+
+    code = "unknown-device"
+
+
+class UnknownPerson(CountyError):
+    """No person of the county has this id, or they left."""
+
+    code = "unknown-person"
+
+
+class UnknownRole(CountyError):
+    """Not a role."""
+
+    code = "unknown-role"
+
+
+class SiteNeeded(CountyError):
+    """A person of role clinic works at one site."""
+
+    code = "site-needed"
+
+
+class BadPassword(CountyError):
+    """A password that is too short or too long."""
+
+    code = "bad-password"
+
+
+class BadShift(CountyError):
+    """A shift that ends before it begins, or whose person cannot do what its slot asks."""
+
+    code = "bad-shift"
+
+
+class OffTheMap(CountyError):
+    """A place on the county's map needs both of its coordinates, each from 0 to 1."""
+
+    code = "off-the-map"

@@ -1,0 +1,120 @@
+"""Sites: the village clinics and township hospitals that send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from county.errors import OffTheMap, UnknownSite
+from county.names import checked
+from ledger import schema
+from ledger.clock import SECOND
+from ledger.database import Transaction
+from ledger.ids import new_id
+
+CHINA = timezone(timedelta(hours=8))  # one zone for the whole country, no summer time; "today" begins at its midnight
+
+_S, _E, _K = schema.site.c, schema.exam.c, schema.case.c
+_FIELDS = (_S.id, _S.name, _S.township, _S.phone, _S.map_x, _S.map_y, _S.last_exam_at)
+_ADD = insert(schema.site)
+# One site by its id.
+_ONE = select(*_FIELDS).where(_S.county_id == bindparam("county"), _S.id == bindparam("site"))
+# Every site, by township and name, with what it sent since an instant: one probe of the exam's index a site.
+_ALL = (
+    select(
+        *_FIELDS,
+        select(func.count())
+        .select_from(schema.exam)
+        .where(_E.county_id == _S.county_id, _E.site_id == _S.id, _E.received_at >= bindparam("since"))
+        .scalar_subquery()
+        .label("sent"),
+    )
+    .where(_S.county_id == bindparam("county"))
+    .order_by(_S.township, _S.name, _S.id)
+)
+# The colours of the open cases, the most urgent first.
+_OPEN = (
+    select(_K.site_id, _K.colour)
+    .where(_K.county_id == bindparam("county"), _K.closed_at.is_(None), _K.colour.is_not(None))
+    .order_by(_K.rank, _K.due_at, _K.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A clinic; ``map_x`` and ``map_y`` count from 0 to 1 from the west and the north edge of the county's map."""
+
+    id: str
+    name: str
+    township: str
+    phone: str
+    map_x: float | None
+    map_y: float | None
+    last_exam_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteToday:
+    """A clinic and its day: exams sent since midnight, and the colour of its most urgent open case."""
+
+    site: Site
+    sent_today: int
+    open_colour: str | None
+
+
+def add(
+    tx: Transaction,
+    county: str,
+    name: str,
+    township: str,
+    phone: str = "",
+    map_x: float | None = None,
+    map_y: float | None = None,
+    *,
+    actor: str = "operator",
+) -> str:
+    """A new site; its id. :class:`BadName`, :class:`OffTheMap`."""
+    if (map_x is None) != (map_y is None) or not all(0 <= at <= 1 for at in (map_x, map_y) if at is not None):
+        raise OffTheMap(
+            "地图位置要有 x 和 y,都在 0 到 1 之间。", "A place on the map needs x and y, each between 0 and 1."
+        )
+    site = new_id()
+    row = {"county_id": county, "id": site, "name": checked(name), "township": checked(township)}
+    place = {"phone": phone.strip(), "map_x": map_x, "map_y": map_y}
+    tx.connection.execute(_ADD, {**row, **place, "last_exam_at": None, "created_at": tx.now})
+    tx.audit(county, actor, "site.add", site, detail={"name": row["name"], "township": row["township"]})
+    return site
+
+
+def get(connection: Connection, county: str, site: str) -> Site | None:
+    """The site with this id in this county."""
+    row = connection.execute(_ONE, {"county": county, "site": site}).one_or_none()
+    return None if row is None else Site(*row)
+
+
+def need(connection: Connection, county: str, site: str) -> Site:
+    """The site with this id; :class:`UnknownSite` otherwise."""
+    found = get(connection, county, site)
+    if found is None:
+        raise UnknownSite(
+            f"没有编号为“{site}”的站点:ecgnet admin site list 可列出全部。",
+            f"There is no site “{site}”: ecgnet admin site list shows them all.",
+        )
+    return found
+
+
+def all_sites(connection: Connection, county: str, now: int) -> list[SiteToday]:
+    """Every site of the county, by township and name, with its day as it is at ``now``."""
+    worst: dict[str, str] = {}
+    for site, colour in connection.execute(_OPEN, {"county": county}):
+        worst.setdefault(site, colour)
+    rows = connection.execute(_ALL, {"county": county, "since": midnight(now)})
+    return [SiteToday(Site(*row[:7]), row.sent, worst.get(row.id)) for row in rows]
+
+
+def midnight(now: int) -> int:
+    """The last midnight in China before ``now`` (UTC microseconds)."""
+    here = datetime.fromtimestamp(now // SECOND, UTC).astimezone(CHINA)
+    return round(here.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND

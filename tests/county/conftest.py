@@ -1,0 +1,54 @@
+"""A county with a site of each kind, on either engine, and cheap passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import argon2
+import pytest
+
+from county import counties, devices, passwords, people, signin, sites
+from ledger.clock import ManualClock
+from ledger.database import Ledger, make_engine
+from ledger.migrate import migrate
+from tests.county.world import PASSWORD, World
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Real argon2, with the least work; wrong passwords are answered a little sooner."""
+    monkeypatch.setattr(passwords, "HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(signin, "WRONG_AFTER_S", 0.02)
+    passwords.nobodys_hash.cache_clear()
+    yield
+    passwords.nobodys_hash.cache_clear()
+
+
+@pytest.fixture
+def ledger(engine_url: str) -> Iterator[Ledger]:
+    """An empty ledger with a clock that the test moves."""
+    engine = make_engine(engine_url)
+    migrate(engine)
+    engine.dispose()
+    opened = Ledger.open(engine_url, ManualClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def world(ledger: Ledger) -> World:
+    """One county, as an administrator would set it up."""
+    county = ledger.write(lambda tx: counties.add_county(tx, "青石县", "0996-120"))
+    site = ledger.write(lambda tx: sites.add(tx, county, "上坪村卫生室", "上坪乡", "0996-1", 0.25, 0.75))
+    other = ledger.write(lambda tx: sites.add(tx, county, "下坪村卫生室", "下坪乡"))
+    device, key = ledger.write(lambda tx: devices.add(tx, county, site))
+    assert isinstance(ledger.clock, ManualClock)
+    made = World(ledger, ledger.clock, county, site, other, device, key)
+    for name, role, where in (
+        ("村医", "clinic", site),
+        ("心内", "cardiologist", None),
+        ("协调", "coordinator", None),
+        ("管理", "administrator", None),
+    ):
+        made.people[role] = people.create(ledger, county, name, role, PASSWORD, where, f"1380000{len(made.people)}")
+    return made
