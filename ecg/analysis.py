@@ -1,0 +1,269 @@
+"""What was found: the types of an analysis, from the single beat to the finding with its evidence.
+
+Units stand in the names (``_ms``, ``_mv``, ``_bpm``, ``_deg``). Sample numbers count at the recording's own rate from 0.
+``None`` means "could not be measured", never 0; an absent wave is ``None`` too. A finding has no colour: colour is
+triage's business (CLINICAL.md §5.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.recording import Note, Text
+
+VERSION = "0.1.0"
+
+Marks = tuple[int | None, int | None, int | None]
+"""Onset, peak and offset of one wave, in samples; each may be unknown."""
+
+
+class Grade(StrEnum):
+    """Signal quality of a lead or a recording (CLINICAL.md §1.5)."""
+
+    A = "A"
+    """Clean."""
+    B = "B"
+    """Slight defect, every rule assessable."""
+    C = "C"
+    """Part of the rules not assessable."""
+    D = "D"
+    """Morphology unreliable: rhythm, rate and gross QRS width only."""
+    E = "E"
+    """Unreadable."""
+
+
+class Kind(StrEnum):
+    """What sort of beat it is, by shape and timing."""
+
+    DOMINANT = "dominant"
+    """The shape that most beats of the recording have."""
+    PREMATURE = "premature"
+    """Shaped like the dominant beat, but early (supraventricular by shape)."""
+    VENTRICULAR = "ventricular"
+    """Wide, unlike the dominant beat, and early or without a P wave."""
+    OTHER = "other"
+    """Another shape that is none of these."""
+
+
+class State(StrEnum):
+    """Whether a criterion is fulfilled or lies in its borderline band (CLINICAL.md, conventions)."""
+
+    TRUE = "true"
+    BORDERLINE = "borderline"
+
+
+class Certainty(StrEnum):
+    """How sure the rule is of itself."""
+
+    DEFINITE = "definite"
+    PROBABLE = "probable"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadQuality:
+    """Grade of one lead and the codes of its defects."""
+
+    grade: Grade
+    defects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One sentence for the village doctor (CLINICAL.md §1.5)."""
+
+    code: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Grade of the recording, of each lead, and what the village should do; ``advice`` is most severe first, at most three."""
+
+    grade: Grade
+    leads: dict[str, LeadQuality]
+    defects: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One heart beat; ``sample`` is its main deflection."""
+
+    index: int
+    sample: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """P, QRS and T of one beat, in one lead or globally; an absent wave is ``None``."""
+
+    beat: int
+    p: Marks | None
+    qrs: Marks | None
+    t: Marks | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeadMeasurements:
+    """Amplitudes (mV, signed, against the 20 ms before QRS onset) and durations of one lead's average beat.
+
+    A wave below 20 µV or 6 ms counts as not there: amplitude and duration 0. ``st_*`` are CLINICAL.md §2.2's points.
+    """
+
+    p_mv: float | None = None
+    q_mv: float | None = None
+    r_mv: float | None = None
+    s_mv: float | None = None
+    r2_mv: float | None = None
+    s2_mv: float | None = None
+    t_mv: float | None = None
+    t_positive_mv: float | None = None
+    t_negative_mv: float | None = None
+    q_ms: float | None = None
+    r_ms: float | None = None
+    s_ms: float | None = None
+    r_peak_ms: float | None = None
+    qrs_pp_mv: float | None = None
+    qrs_area_mv_ms: float | None = None
+    st_j_mv: float | None = None
+    st_j20_mv: float | None = None
+    st_j40_mv: float | None = None
+    st_j60_mv: float | None = None
+    st_j80_mv: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qtc:
+    """Rate-corrected QT, all four formulae (CLINICAL.md §2.3)."""
+
+    bazett: float
+    fridericia: float
+    framingham: float
+    hodges: float
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Frontal axes in degrees, (−180, +180]."""
+
+    p: float | None = None
+    qrs: float | None = None
+    t: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Global intervals and every lead's values."""
+
+    heart_rate_bpm: float | None = None
+    min_rr_ms: float | None = None
+    max_rr_ms: float | None = None
+    p_ms: float | None = None
+    pr_ms: float | None = None
+    qrs_ms: float | None = None
+    qt_ms: float | None = None
+    qtc_ms: Qtc | None = None
+    axis_deg: Axes = field(default_factory=Axes)
+    leads: dict[str, LeadMeasurements] = field(default_factory=dict[str, LeadMeasurements])
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One comparison that made a finding true: ``value op limit`` in ``lead`` (``None`` for a global measure)."""
+
+    lead: str | None
+    measure: str
+    value: float | str | None
+    op: str
+    limit: float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A mimic that was weighed: ``kept`` is true when the finding stands against it (CLINICAL.md §4.8)."""
+
+    mimic: str
+    kept: bool
+    why: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One statement of the machine, unconfirmed until a named physician signs."""
+
+    code: str
+    name: Text
+    state: State
+    certainty: Certainty
+    evidence: tuple[Evidence, ...]
+    source: str
+    ruleset: str
+    argued: tuple[Argument, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotAssessed:
+    """A rule that could not be decided, what it lacked, and why."""
+
+    code: str
+    missing: tuple[str, ...]
+    why: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """A suspected electrode reversal, with what would be measured and found were it undone (CLINICAL.md §1.6)."""
+
+    kind: str
+    certainty: Certainty
+    measurements: Measurements
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AverageBeat:
+    """The representative (median) beat of the dominant shape.
+
+    ``millivolts``: float64 [lead, sample], 0 mV at the reference before QRS. Every other number is a sample of it, or
+    ``None`` where the wave is absent.
+    """
+
+    leads: tuple[str, ...]
+    millivolts: NDArray[np.float64]
+    rate_hz: float
+    beats: int
+    qrs_on: int
+    qrs_off: int
+    p_on: int | None = None
+    p_off: int | None = None
+    t_peak: int | None = None
+    t_off: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """Everything the instrument says of one recording."""
+
+    quality: Quality
+    beats: tuple[Beat, ...]
+    global_waves: tuple[Waves, ...]
+    lead_waves: dict[str, tuple[Waves, ...]]
+    measurements: Measurements
+    findings: tuple[Finding, ...]
+    not_assessed: tuple[NotAssessed, ...]
+    ruleset: str
+    notes: tuple[Note, ...] = ()
+    reversal: Reversal | None = None
+    average: AverageBeat | None = None
+    version: str = VERSION
+
+    def finding(self, code: str) -> Finding | None:
+        """The finding with this code, if it was made."""
+        return next((f for f in self.findings if f.code == code), None)

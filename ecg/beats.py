@@ -1,0 +1,242 @@
+"""Where the heart beats: QRS detection over all leads, beats of one shape together, the average beat of a shape.
+
+A QRS is steep in many leads at once. Each lead's 8–25 Hz envelope is scaled by its own high quantile and capped, so that
+neither an inverted lead nor a lead full of spikes decides; their mean is compared with a reference that follows the
+recording. A gap much longer than the usual one is searched again at 40 % of the threshold (CLINICAL.md §3.1, R_PAUSE).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.signal.filters import Bank, Floats, band_pass
+
+Ints = NDArray[np.intp]
+
+ENVELOPE_HZ = 125.0
+"""Sampling of the detector's envelope: nothing above 40 Hz is in it."""
+REFRACTORY_S = 0.17
+"""Two QRS are never closer: 300/min is 200 ms."""
+THRESHOLD = 0.30
+SEARCH_BACK = 0.40
+"""Share of the threshold at which a long gap is searched again (CLINICAL.md §3.1)."""
+LONG_GAP = 1.66
+T_WAVE_S = 0.40
+T_WAVE_SHARE = 0.45
+"""A candidate this soon after a QRS and this much flatter is its T wave [project]."""
+SAME_SHAPE = 0.82
+"""Correlation over all leads above which two beats have one shape [project]."""
+MAX_SHAPES = 8
+ALIGN_MS = 48.0
+HALF_MS = 110.0
+AVERAGED = 24
+"""At most so many beats make an average: more no longer lower its noise visibly."""
+BEFORE_MS = 500.0
+AFTER_MS = 750.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """Beats sorted into shapes. ``samples`` int [beat]: aligned positions; ``labels`` int [beat]: shape, 0 the dominant one;
+    ``fit`` float [beat]: correlation with its shape; ``likeness`` float [shape]: correlation of the shape with the dominant."""
+
+    samples: Ints
+    labels: Ints
+    fit: Floats
+    likeness: Floats
+
+
+def detect(bank: Bank, weights: Floats) -> tuple[Ints, Floats]:
+    """Sample numbers of the QRS complexes and the strength of each (1 = this recording's usual).
+
+    ``weights`` float [lead]: 0 leaves a lead out.
+    """
+    strength, times = _strength(bank, weights)
+    if strength.size < 3 or not np.any(strength > 0):
+        return np.empty(0, dtype=np.intp), np.empty(0)
+    reference = _reference(strength)
+    found, height = _candidates(strength, reference)
+    found = _without_t_waves(found, height)
+    found = _searched_gaps(found, strength, reference)
+    at = np.rint(times[found]).astype(np.intp)
+    inside = (at >= 0) & (at < bank.samples)
+    return at[inside], (strength[found] / reference[found])[inside]
+
+
+def _strength(bank: Bank, weights: Floats) -> tuple[Floats, Floats]:
+    from scipy.fft import ifft
+
+    count = max(8, int(np.ceil(bank.total * min(1.0, ENVELOPE_HZ / bank.rate_hz))))
+    bins = min(count // 2, bank.spectrum.shape[1])
+    used = np.flatnonzero(weights > 0)
+    full = np.zeros((used.size, count), dtype=np.complex128)
+    full[:, :bins] = bank.spectrum[used, :bins] * band_pass(8.0, 25.0)(bank.hz[:bins]) * (2.0 * count / bank.total)
+    envelope = np.abs(np.asarray(ifft(full, axis=1, overwrite_x=True)))
+    times = np.arange(count) * (bank.total / count) - bank.pad
+    inside = (times > -0.5) & (times < bank.samples)
+    envelope, times = envelope[:, inside], times[inside]
+    if not envelope.size:
+        return np.empty(0), times
+    scale = np.quantile(envelope, 0.985, axis=1, keepdims=True)
+    scaled = np.minimum(envelope / np.maximum(scale, 1e-6), 1.5)
+    return np.average(scaled, axis=0, weights=weights[used]), times
+
+
+def _reference(strength: Floats) -> Floats:
+    """The usual height of a QRS around each sample: a low middle quantile of three-second maxima."""
+    from scipy.ndimage import percentile_filter
+
+    block = int(1.5 * ENVELOPE_HZ)
+    blocks = max(1, strength.size // block)
+    edges = np.linspace(0, strength.size, blocks + 1).astype(int)
+    highest = np.maximum.reduceat(strength, edges[:-1])
+    if blocks > 1:
+        highest = np.maximum(highest, np.append(highest[1:], highest[-2]))
+    level = np.asarray(percentile_filter(highest, 40, size=min(9, 2 * blocks - 1), mode="nearest"))
+    centre = (edges[:-1] + edges[1:]) / 2
+    return np.maximum(np.interp(np.arange(strength.size), centre, level), 1e-9)
+
+
+def _candidates(strength: Floats, reference: Floats) -> tuple[Ints, Floats]:
+    from scipy.signal import find_peaks
+
+    padded = np.concatenate([[0.0], strength, [0.0]])
+    found, _ = find_peaks(padded, distance=max(1, int(REFRACTORY_S * ENVELOPE_HZ)))
+    found = found - 1
+    found = found[strength[found] >= THRESHOLD * reference[found]]
+    return found.astype(np.intp), strength[found]
+
+
+def _without_t_waves(found: Ints, height: Floats) -> Ints:
+    kept: list[int] = []
+    last = -1
+    for k in range(found.size):
+        soon = last >= 0 and found[k] - found[last] < T_WAVE_S * ENVELOPE_HZ
+        if soon and height[k] < T_WAVE_SHARE * height[last]:
+            continue
+        if soon and height[last] < T_WAVE_SHARE * height[k] and found[k] - found[last] < 0.26 * ENVELOPE_HZ:
+            kept.pop()
+        kept.append(k)
+        last = k
+    return found[np.array(kept, dtype=np.intp)]
+
+
+def _searched_gaps(found: Ints, strength: Floats, reference: Floats) -> Ints:
+    if found.size < 3:
+        return found
+    from scipy.signal import find_peaks
+
+    gaps = np.diff(found)
+    usual = float(np.median(gaps))
+    floor = 3.0 * float(np.median(strength))
+    extra: list[int] = []
+    guard = int(0.30 * ENVELOPE_HZ)
+    for k in np.flatnonzero(gaps > LONG_GAP * usual):
+        begin, end = int(found[k]) + guard, int(found[k + 1]) - guard
+        if end - begin < 3:
+            continue
+        peaks, _ = find_peaks(strength[begin:end])
+        peaks = peaks + begin
+        limit = np.maximum(SEARCH_BACK * THRESHOLD * reference[peaks], floor)
+        peaks = peaks[strength[peaks] >= limit]
+        if peaks.size:
+            extra.append(int(peaks[np.argmax(strength[peaks])]))
+    return np.sort(np.concatenate([found, np.array(extra, dtype=np.intp)])) if extra else found
+
+
+def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) -> Shapes:
+    """Beats aligned with, and gathered into, shapes. ``steep``: the 3–30 Hz band, float [lead, sample].
+
+    A weak candidate (below half of the usual strength) that resembles no other beat is dropped.
+    """
+    half, reach = round(HALF_MS * rate_hz / 1000), round(ALIGN_MS * rate_hz / 1000)
+    margin = half + reach
+    padded = np.pad(steep, ((0, 0), (margin, margin)))
+    wide = padded[:, found[:, None] + np.arange(2 * margin + 1)[None, :]].transpose(1, 0, 2)
+    count = found.size
+    shift = np.zeros(count, dtype=np.intp)
+    labels = np.full(count, -1, dtype=np.intp)
+    fit = np.zeros(count)
+    shapes: list[Floats] = []
+    while (left := np.flatnonzero(labels < 0)).size and len(shapes) < MAX_SHAPES:
+        template = wide[_most_typical(wide[left][:, :, reach:-reach], left)][:, reach:-reach]
+        for _ in range(2):
+            move, likeness = _aligned(wide[left], template)
+            same = likeness >= SAME_SHAPE
+            if not same.any():
+                same = likeness >= likeness.max()
+            rows = left[same]
+            cut = np.stack(
+                [wide[r, :, m : m + 2 * half + 1] for r, m in zip(rows[:AVERAGED], move[same][:AVERAGED], strict=True)]
+            )
+            template = cut[0] if len(cut) < 3 else np.median(cut, axis=0)
+        labels[rows] = len(shapes)
+        shift[rows] = move[same] - reach
+        fit[rows] = likeness[same]
+        shapes.append(template)
+    left = np.flatnonzero(labels < 0)
+    if left.size:
+        labels[left] = len(shapes)
+        shapes.append(wide[left[0]][:, reach:-reach])
+    return _ordered(found + shift, labels, fit, shapes, strength)
+
+
+def _most_typical(windows: Floats, rows: Ints) -> int:
+    """The beat that most others resemble."""
+    some = windows[:60:1, :, ::3].reshape(min(len(windows), 60), -1)
+    norm = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+    return int(rows[int(np.argmax(np.clip(norm @ norm.T, 0.5, None).sum(axis=1)))])
+
+
+def _aligned(wide: Floats, template: Floats) -> tuple[Ints, Floats]:
+    """For each beat the lag (0 … 2·reach) that fits the template best, and the correlation there."""
+    length = template.shape[1]
+    windows = np.lib.stride_tricks.sliding_window_view(wide, length, axis=2)
+    dot = np.einsum("blkn,ln->bk", windows[:, :, ::2], template)
+    energy = np.concatenate(
+        [np.zeros((wide.shape[0], 1)), np.cumsum(np.einsum("bln,bln->bn", wide, wide), axis=1)], axis=1
+    )
+    norm = np.sqrt(np.maximum(energy[:, length:] - energy[:, :-length], 1e-18))[:, ::2] * max(
+        float(np.linalg.norm(template)), 1e-9
+    )
+    likeness = dot / norm
+    best = np.argmax(likeness, axis=1)
+    return 2 * best, likeness[np.arange(len(best)), best]
+
+
+def _ordered(samples: Ints, labels: Ints, fit: Floats, shapes: list[Floats], strength: Floats) -> Shapes:
+    counts = np.bincount(labels, minlength=len(shapes))
+    keep = (strength >= 0.5) | (counts[labels] > 1)
+    order = np.lexsort((np.arange(len(shapes)), -np.bincount(labels[keep], minlength=len(shapes))))
+    rank = np.empty(len(shapes), dtype=np.intp)
+    rank[order] = np.arange(len(shapes))
+    first = shapes[int(order[0])]
+    likeness = np.array(
+        [
+            float(np.sum(shapes[k] * first) / max(np.linalg.norm(shapes[k]) * np.linalg.norm(first), 1e-12))
+            for k in order
+        ]
+    )
+    samples, labels, fit = samples[keep], rank[labels[keep]], fit[keep]
+    times = np.argsort(samples, kind="stable")
+    return Shapes(samples[times], labels[times], fit[times], likeness)
+
+
+def average(signal: Floats, rate_hz: float, samples: Ints) -> tuple[Floats, int, int]:
+    """Median beat float [lead, sample], the index in it that corresponds to each beat's own sample, and how many beats made it.
+
+    Beats whose window lies wholly inside the recording are preferred; otherwise the ends are held.
+    """
+    before, after = round(BEFORE_MS * rate_hz / 1000), round(AFTER_MS * rate_hz / 1000)
+    inside = samples[(samples >= before) & (samples + after <= signal.shape[1])]
+    used = inside if inside.size >= min(3, samples.size) else samples
+    if used.size > AVERAGED:
+        used = used[np.linspace(0, used.size - 1, AVERAGED).astype(int)]
+    at = np.clip(used[:, None] + np.arange(-before, after)[None, :], 0, signal.shape[1] - 1)
+    beats = signal[:, at]
+    if used.size == 1:
+        return beats[:, 0], before, 1
+    return np.median(beats, axis=1), before, int(used.size)

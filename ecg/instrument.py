@@ -1,0 +1,481 @@
+"""From a recording to an analysis: every step in the order in which it happens.
+
+gain → leads → quality of the raw signal → QRS → wander through the PQ knots, mains → shapes and average beats → waves →
+measurements → quality of the noise → rules. Nothing here raises on a recording, however bad: what cannot be made is
+``None``, and what cannot be judged stands in ``not_assessed`` with what was missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg import beats as finding_beats
+from ecg.analysis import Analysis, AverageBeat, Beat, Certainty, Grade, Kind, Marks, Measurements, Reversal, Waves
+from ecg.beats import Ints, Shapes
+from ecg.interpret import Verdict, interpret
+from ecg.interpret.facts import Facts, Rhythm
+from ecg.marks import NOWHERE, BeatMarks, carried
+from ecg.measure import measured
+from ecg.recording import Note, Recording, Text
+from ecg.rules import Ruleset, load
+from ecg.signal import filters, quality
+from ecg.signal.filters import Bank, Floats, band_pass, high_pass, low_pass, smooth
+from ecg.signal.leads import algebra_holds, analysed_leads, independent_count
+from ecg.signal.reversal import suspected, undone
+from ecg.signal.units import calibrate
+from ecg.waves import Outline, outline, qrs_bounds
+
+WORK_HZ = (400.0, 1250.0)
+"""Slower recordings are interpolated and faster ones thinned by a whole factor before they are measured."""
+LARGEST_MV = 50.0
+"""No electrode offset or pacing spike that a recorder can hold is larger; beyond it a value is damage."""
+SHORTEST_S = 0.4
+SMALLEST_QRS_MV = 0.100
+"""What never reaches 100 µV in any lead is no QRS (CLINICAL.md §3.1, R_ASYS)."""
+FAST_BPM = 150.0
+EARLY = 0.80
+PVC_MS = 110.0
+USUAL_RR_MS = 900.0
+
+BAND_NOTES = {
+    "BANDWIDTH_UNKNOWN": Text("文件没有说明滤波带宽。", "The file does not state its filters."),
+    "BANDWIDTH_LIMITED": Text("带宽受限:小的切迹和振幅可能失真。", "Limited bandwidth: small notches and amplitudes may be distorted."),
+    "MONITOR_BAND": Text("监护滤波:ST段和T波不作判断。", "Monitor filter: ST and T are not judged."),
+    "BASELINE_WEAK": Text("心率太快,基线只能粗略去除。", "Too fast for PQ knots: the baseline was removed by a filter."),
+}
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """The signal as it is measured. ``mv`` float [lead, sample], without wander and mains; ``scale`` = its samples per sample of the file."""
+
+    leads: tuple[str, ...]
+    mv: Floats
+    rate_hz: float
+    scale: float
+    alive: NDArray[np.bool_]
+    defects: quality.Defects
+    notes: list[Note]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendered:
+    """Beats, average beats and their outlines."""
+
+    shapes: Shapes
+    averages: list[Floats]
+    outlines: list[Outline | None]
+    centre: int
+    marks: BeatMarks
+    rr_ms: Floats
+    used: int
+
+
+def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
+    """Measures and reads one recording under one ruleset. ``ValueError`` only for a ruleset that does not exist."""
+    rules = load(ruleset)
+    recording = calibrate(recording)
+    analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
+    if suspicion is None:
+        return analysis
+    other = undone(recording, suspicion)
+    if other is None:
+        return analysis
+    proposal, _ = _analyzed(other, rules, look_for_swap=False)
+    return replace(analysis, reversal=Reversal(suspicion, Certainty.PROBABLE, proposal.measurements, proposal.findings))
+
+
+def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, str | None]:
+    trace = _conditioned(recording)
+    rendered = _rendered(trace) if trace.alive.any() and recording.seconds >= SHORTEST_S else None
+    main = rendered.outlines[0] if rendered is not None else None
+    swap = None
+    measures, beats, average = Measurements(), (), None
+    has_p: float | None = None
+    referenced: Floats | None = None
+    if rendered is not None and main is not None:
+        has_p = _p_share(rendered, main)
+        if has_p is not None and has_p < 0.5:
+            rendered, main = _without_p(rendered, main), rendered.outlines[0]
+        referenced = _referenced(rendered.averages[0], main, trace.rate_hz)
+        beats = _kinds(trace, rendered, has_p)
+        sure_p = has_p is not None and has_p >= 0.5
+        measures = measured(
+            referenced, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, *_intervals(rendered, trace.rate_hz, sure_p)
+        )
+        average = _average(trace, rendered, main, referenced, sure_p)
+        found = suspected(referenced, trace.leads, main, sure_p) if look_for_swap else None
+        if found is not None:
+            trace.defects.force("Q_REV", Grade.D)
+            swap = found.kind
+        peaks = np.ptp(referenced[:, int(main.qrs_global[0]) : int(main.qrs_global[2]) + 1], axis=1)
+        quality.examine_flat(trace.leads, trace.alive, peaks, trace.defects)
+    _examine_whole(recording, trace, beats)
+    judged = quality.judged(trace.leads, trace.defects)
+    facts = _facts(recording, rules, trace, rendered, main, measures, judged, beats, has_p, referenced)
+    verdict = interpret(facts)
+    return _assembled(trace, rendered, beats, measures, judged, verdict, rules, average), swap
+
+
+def _conditioned(recording: Recording) -> Trace:
+    """Leads completed, damage marked, rate brought into the working range; raw defects noted."""
+    leads, raw = analysed_leads(recording)
+    damaged = ~np.isfinite(raw)
+    with np.errstate(invalid="ignore"):
+        damaged |= np.abs(raw) > LARGEST_MV
+    raw = np.where(damaged, np.nan, raw) if damaged.any() else raw
+    step = max(recording.microvolts_per_count or (0.0,)) * 1e-3
+    defects, alive = quality.examine_raw(leads, raw, recording.rate_hz, step)
+    filled = _bridged(raw, damaged) if damaged.any() else raw
+    filled, scale = _resampled(filled, recording.rate_hz)
+    notes = [*recording.notes, *_band_notes(recording)]
+    return Trace(leads, filled, recording.rate_hz * scale, scale, alive, defects, notes)
+
+
+def _bridged(raw: Floats, damaged: NDArray[np.bool_]) -> Floats:
+    """Invalid samples replaced by straight lines; a lead without any valid sample becomes 0."""
+    out = raw.copy()
+    at = np.arange(raw.shape[1])
+    for k in np.flatnonzero(damaged.any(axis=1)):
+        good = ~damaged[k]
+        out[k] = np.interp(at, at[good], raw[k, good]) if good.any() else 0.0
+    return out
+
+
+def _resampled(signal: Floats, rate_hz: float) -> tuple[Floats, float]:
+    up = int(np.ceil(500.0 / rate_hz)) if rate_hz < WORK_HZ[0] else 1
+    down = int(rate_hz // 1000.0) if rate_hz > WORK_HZ[1] else 1
+    up, down = min(up, 50), min(down, 50)
+    if up == down == 1 or signal.shape[1] < 8:
+        return signal, 1.0
+    from scipy.signal import resample_poly
+
+    return np.asarray(resample_poly(signal, up, down, axis=1, padtype="line")), up / down
+
+
+def _band_notes(recording: Recording) -> list[Note]:
+    held = recording.filters
+    codes: list[str] = []
+    if held.high_pass_hz is None and held.low_pass_hz is None:
+        codes.append("BANDWIDTH_UNKNOWN")
+    if (held.high_pass_hz or 0.0) >= 0.5 or (held.low_pass_hz is not None and held.low_pass_hz <= 40.0):
+        codes.append("MONITOR_BAND")
+    elif (held.high_pass_hz or 0.0) > 0.0501 or (held.low_pass_hz is not None and held.low_pass_hz < 150.0) or recording.rate_hz < 500:
+        codes.append("BANDWIDTH_LIMITED")
+    already = {note.code for note in recording.notes}
+    return [Note(code, BAND_NOTES[code]) for code in codes if code not in already]
+
+
+def _rendered(trace: Trace) -> Rendered | None:
+    """Finds and sorts the beats, cleans ``trace.mv`` in place of the raw signal, outlines every shape."""
+    rate = trace.rate_hz
+    bank = Bank(trace.mv, rate)
+    found, strength = finding_beats.detect(bank, trace.alive.astype(np.float64))
+    if not found.size:
+        _measure_noise(trace, bank, np.empty((0, 2), dtype=np.intp))
+        return None
+    shapes = finding_beats.sort_by_shape(bank.filtered(band_pass(3.0, 30.0)), rate, found, strength)
+    if not shapes.samples.size:
+        return None
+    first, centre, _ = finding_beats.average(trace.mv, rate, shapes.samples[shapes.labels == 0])
+    bounds = qrs_bounds(first, rate, centre, trace.alive)
+    spread = np.ptp(first[:, int(bounds[0]) : int(bounds[2]) + 1], axis=1)
+    if float(spread[trace.alive].max()) < SMALLEST_QRS_MV:
+        return None
+    rr = np.diff(shapes.samples) / rate * 1000.0
+    usual = float(np.median(rr)) if rr.size else USUAL_RR_MS
+    spans = np.stack([shapes.samples + (int(bounds[0]) - centre), shapes.samples + (int(bounds[2]) - centre)], axis=1)
+    _clean(trace, bank, shapes, spans, usual)
+    averages: list[Floats] = []
+    outlines: list[Outline | None] = []
+    used = 0
+    for shape in range(int(shapes.labels.max()) + 1):
+        beat, centre, count = finding_beats.average(trace.mv, rate, shapes.samples[shapes.labels == shape])
+        used = used or count
+        averages.append(beat)
+        outlines.append(outline(beat, rate, centre, usual, trace.alive))
+    marks = carried(trace.mv, rate, shapes, averages, outlines, centre)
+    return Rendered(shapes, averages, outlines, centre, marks, rr, used)
+
+
+def _clean(trace: Trace, bank: Bank, shapes: Shapes, spans: Ints, usual_rr_ms: float) -> None:
+    """Subtracts mains where there is any, and the wander through the PQ knots (CLINICAL.md §1.2, §1.3)."""
+    _measure_noise(trace, bank, spans)
+    if 60000.0 / usual_rr_ms > FAST_BPM:
+        wander: Floats | None = bank.filtered(lambda f: 1.0 - high_pass(0.1, 1)(f))
+        trace.notes.append(Note("BASELINE_WEAK", BAND_NOTES["BASELINE_WEAK"]))
+    else:
+        wander = filters.baseline_through_knots(trace.mv, trace.rate_hz, spans[shapes.labels == 0, 0])
+    if wander is not None:
+        trace.mv = trace.mv - wander
+        size = np.ptp(wander, axis=1)
+        quality.examine_noise(trace.leads, trace.alive, size, np.zeros_like(size), np.zeros_like(size), np.zeros(size.size, dtype=np.intp), trace.defects)
+
+
+def _measure_noise(trace: Trace, bank: Bank, spans: Ints) -> None:
+    """Mains (subtracted), tremor and steps, all outside QRS."""
+    rate = trace.rate_hz
+    quiet = _outside(trace.mv.shape[1], spans, round(0.04 * rate))
+    high = bank.filtered(high_pass(35.0, 3))
+    sine, size = filters.mains(high, rate, quiet)
+    left = np.where(size > filters.MAINS_ON_MV, 0.0, size)
+    if sine is not None:
+        trace.mv = trace.mv - sine
+        high = high - sine
+    if quiet.any():
+        thin = high[:, quiet]
+        tremor = np.sqrt(np.einsum("ln,ln->l", thin, thin) / thin.shape[1])
+    else:
+        tremor = np.zeros(trace.mv.shape[0])
+    steps = quality.count_steps(trace.mv, rate, quiet)
+    wander = np.zeros_like(tremor)
+    if not spans.size:
+        wander = np.ptp(bank.filtered(low_pass(0.5)), axis=1) if trace.mv.shape[1] else wander
+    quality.examine_noise(trace.leads, trace.alive, wander, tremor, left, steps, trace.defects)
+
+
+def _outside(samples: int, spans: Ints, margin: int) -> NDArray[np.bool_]:
+    edge = np.zeros(samples + 1, dtype=np.int64)
+    if spans.size:
+        np.add.at(edge, np.clip(spans[:, 0] - margin, 0, samples), 1)
+        np.add.at(edge, np.clip(spans[:, 1] + margin, 0, samples), -1)
+    return np.cumsum(edge)[:samples] == 0
+
+
+def _p_share(rendered: Rendered, main: Outline) -> float | None:
+    """Share of dominant beats with a P before them; ``None`` where there was no room to look for one."""
+    if rendered.rr_ms.size and float(np.median(rendered.rr_ms)) < 60000.0 / FAST_BPM:
+        return None
+    if main.p is None:
+        return 0.0
+    rows = (rendered.shapes.labels == 0) & (rendered.marks.p_fit > -1.0)
+    return float(rendered.marks.has_p[rows].mean()) if rows.any() else None
+
+
+def _without_p(rendered: Rendered, main: Outline) -> Rendered:
+    for part in (rendered.marks.p, rendered.marks.p_global):
+        part[:] = NOWHERE
+    bare = replace(main, p=None, p_global=None)
+    return replace(rendered, outlines=[bare, *rendered.outlines[1:]])
+
+
+def _intervals(rendered: Rendered, rate_hz: float, has_p: bool) -> tuple[float | None, float | None]:
+    """Median PR and QT over the dominant beats, in ms."""
+    marks, rows = rendered.marks, rendered.shapes.labels == 0
+    onset = marks.qrs_global[:, 0]
+    with_p = rows & marks.has_p & (onset != NOWHERE) & (marks.p_global[:, 0] != NOWHERE)
+    with_t = rows & (marks.t_global[:, 2] != NOWHERE) & (onset != NOWHERE)
+    pr = float(np.median(onset[with_p] - marks.p_global[with_p, 0])) / rate_hz * 1000 if has_p and with_p.any() else None
+    qt = float(np.median(marks.t_global[with_t, 2] - onset[with_t])) / rate_hz * 1000 if with_t.any() else None
+    return pr, qt
+
+
+def _referenced(beat: Floats, main: Outline, rate_hz: float) -> Floats:
+    on = int(main.qrs_global[0])
+    width = max(1, round(0.020 * rate_hz))
+    return beat - beat[:, max(0, on - width) : max(1, on)].mean(axis=1, keepdims=True)
+
+
+def _kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Beat, ...]:
+    """What sort each beat is: by shape, width, and how early it comes."""
+    shapes, ms = rendered.shapes, trace.rate_hz / 1000.0
+    rr = np.concatenate([[np.inf], rendered.rr_ms])
+    usual = float(np.median(rendered.rr_ms)) if rendered.rr_ms.size else USUAL_RR_MS
+    early = rr < EARLY * usual
+    regular = bool(early.mean() <= 0.34) and (p_share or 0.0) >= 0.5
+    width = [(int(o.qrs_global[2]) - int(o.qrs_global[0])) / ms if o is not None else 0.0 for o in rendered.outlines]
+    out: list[Beat] = []
+    for k, (sample, label) in enumerate(zip(shapes.samples.tolist(), shapes.labels.tolist(), strict=True)):
+        shape = rendered.outlines[label] if label < len(rendered.outlines) else None
+        at = sample + (int(shape.qrs_global[1]) - rendered.centre if shape is not None else 0)
+        kind = Kind.DOMINANT
+        if label == 0:
+            kind = Kind.PREMATURE if early[k] and regular else Kind.DOMINANT
+        else:
+            unlike = float(shapes.likeness[label]) < 0.8 and width[label] >= PVC_MS and width[label] > width[0] + 10.0
+            bare = not bool(rendered.marks.has_p[k])
+            kind = Kind.VENTRICULAR if unlike and (early[k] or bare) else Kind.PREMATURE if early[k] else Kind.OTHER
+        out.append(Beat(k, _at(at, trace.scale), kind))
+    return tuple(out)
+
+
+def _at(sample: int, scale: float) -> int:
+    return int(round(sample / scale)) if scale != 1.0 else int(sample)
+
+
+def _average(trace: Trace, rendered: Rendered, main: Outline, referenced: Floats, has_p: bool) -> AverageBeat:
+    p, t = main.p_global if has_p else None, main.t_global
+    return AverageBeat(
+        leads=trace.leads,
+        millivolts=referenced,
+        rate_hz=trace.rate_hz,
+        beats=rendered.used,
+        qrs_on=int(main.qrs_global[0]),
+        qrs_off=int(main.qrs_global[2]),
+        p_on=None if p is None else int(p[0]),
+        p_off=None if p is None else int(p[2]),
+        t_peak=None if t is None else int(t[1]),
+        t_off=None if t is None else int(t[2]),
+    )
+
+
+def _examine_whole(recording: Recording, trace: Trace, beats: tuple[Beat, ...]) -> None:
+    """Defects of the recording as a whole (CLINICAL.md §1.4, §1.5)."""
+    force, codes = trace.defects.force, {note.code for note in trace.notes}
+    if recording.seconds < 4.95:
+        force("Q_SHORT", Grade.E)
+    elif recording.seconds < 9.9:
+        force("Q_SHORT", Grade.C)
+    dominant = sum(b.kind in (Kind.DOMINANT, Kind.PREMATURE) for b in beats)
+    if dominant < 5:
+        force("Q_BEATS", Grade.D if dominant < 3 else Grade.C)
+    readable = tuple(n for k, n in enumerate(trace.leads) if trace.alive[k])
+    if independent_count(trace.leads) < 8:
+        force("Q_LEADSET", Grade.D)
+    if not readable:
+        force("Q_OFF", Grade.E)
+    if not algebra_holds(recording):
+        force("Q_ALGEBRA", Grade.E)
+    if "GAIN_ASSUMED" in codes:
+        force("Q_GAIN", Grade.B)
+    if "GAIN_UNKNOWN" in codes:
+        force("Q_GAIN", Grade.D)
+    if "MONITOR_BAND" in codes:
+        force("Q_BAND", Grade.C)
+    if "BANDWIDTH_LIMITED" in codes:
+        mild = recording.rate_hz >= 500 and (recording.filters.high_pass_hz or 0.0) <= 0.0501 and (recording.filters.low_pass_hz or 150.0) >= 100
+        force("Q_BAND", Grade.B if mild else Grade.C)
+    if recording.rate_hz < 100:
+        force("Q_BAND", Grade.E)
+    if max(recording.microvolts_per_count or (0.0,)) > 10.0:
+        force("Q_BAND", Grade.C)
+
+
+def _facts(
+    recording: Recording,
+    rules: Ruleset,
+    trace: Trace,
+    rendered: Rendered | None,
+    main: Outline | None,
+    measures: Measurements,
+    judged: quality.Quality,
+    beats: tuple[Beat, ...],
+    p_share: float | None,
+    referenced: Floats | None,
+) -> Facts:
+    codes = frozenset(note.code for note in trace.notes)
+    amplitude = "GAIN_UNKNOWN" not in codes
+    usable = amplitude and "MONITOR_BAND" not in codes and main is not None and 100 <= recording.rate_hz
+    return Facts(
+        measurements=measures,
+        patient=recording.patient,
+        quality=judged,
+        rules=rules,
+        rhythm=_rhythm(recording, trace, rendered, beats, p_share),
+        leads=trace.leads,
+        beat=referenced,
+        rate_hz=trace.rate_hz,
+        qrs=None if main is None else (int(main.qrs_global[0]), int(main.qrs_global[2])),
+        spike=_spike(referenced, main, trace) if referenced is not None and main is not None else 0.0,
+        notes=codes,
+        st_usable=usable,
+        amplitude_usable=amplitude,
+    )
+
+
+def _spike(beat: Floats, main: Outline, trace: Trace) -> float:
+    """Size in mV of what is too steep for a heart around QRS onset of the average beat, in its typical lead."""
+    rate = trace.rate_hz
+    on = int(main.qrs_global[0])
+    low, high = max(0, on - round(0.06 * rate)), on + round(0.012 * rate)
+    part = beat[:, max(0, low - 20) : high + 20]
+    rest = np.abs(part - smooth(part, rate, 60.0))[:, low - max(0, low - 20) : low - max(0, low - 20) + (high - low)]
+    return float(np.quantile(rest[trace.alive].max(axis=1), 0.6)) if rest.size and trace.alive.any() else 0.0
+
+
+def _rhythm(
+    recording: Recording, trace: Trace, rendered: Rendered | None, beats: tuple[Beat, ...], p_share: float | None
+) -> Rhythm:
+    none = np.empty(0)
+    share, fit, rr, dominant_rr = 0.0, 0.0, none, none
+    last = 0.0
+    if rendered is not None and beats:
+        labels = rendered.shapes.labels
+        share, fit, rr = float((labels == 0).mean()), float(rendered.shapes.fit[labels == 0].mean()), rendered.rr_ms
+        wide = np.array([b.kind == Kind.VENTRICULAR for b in beats])
+        dominant_rr = rr[~wide[1:] & ~wide[:-1]] if rr.size else rr
+        last = beats[-1].sample / recording.rate_hz
+    figures = (none, none, none, none, 0.0)
+    if (share < 0.75 or fit < 0.93 or len(beats) < 3) and trace.alive.any():
+        figures = _chaos_figures(trace)
+    return Rhythm(beats, rr, dominant_rr, p_share if beats else None, recording.seconds, recording.seconds - last, share, fit, *figures)
+
+
+def _chaos_figures(trace: Trace) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Per living lead: share of time near the middle, power near the main frequency, that frequency, size; and coherence."""
+    none = np.empty(0)
+    if trace.mv.shape[1] < trace.rate_hz:
+        return none, none, none, none, 0.0
+    bank = Bank(trace.mv[trace.alive], trace.rate_hz)
+    x = bank.filtered(band_pass(1.5, 30.0))[:, :: max(1, int(trace.rate_hz // 100))]
+    low, high = np.quantile(x, (0.025, 0.975), axis=1)
+    size = np.maximum(high - low, 1e-9)
+    quiet = (np.abs(x) < 0.12 * size[:, None]).mean(axis=1)
+    power = np.abs(bank.spectrum * band_pass(1.5, 30.0)(bank.hz)) ** 2
+    width = max(1, int(np.searchsorted(bank.hz, 0.5)))
+    soft = np.stack([np.convolve(p, np.ones(width), "same") for p in power])
+    peak = bank.hz[np.argmax(soft, axis=1)]
+    near = np.abs(bank.hz[None, :] - peak[:, None]) <= 1.25
+    concentration = (power * near).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
+    if x.shape[0] < 2:
+        return quiet, concentration, peak, size, 0.0
+    likeness = np.abs(np.corrcoef(x + 1e-9 * np.arange(x.shape[1])))
+    np.fill_diagonal(likeness, 0.0)
+    return quiet, concentration, peak, size, float(np.median(likeness.max(axis=1)))
+
+
+def _assembled(
+    trace: Trace,
+    rendered: Rendered | None,
+    beats: tuple[Beat, ...],
+    measures: Measurements,
+    judged: quality.Quality,
+    verdict: Verdict,
+    rules: Ruleset,
+    average: AverageBeat | None,
+) -> Analysis:
+    overall: tuple[Waves, ...] = ()
+    by_lead: dict[str, tuple[Waves, ...]] = {n: () for n in trace.leads}
+    if rendered is not None and beats:
+        m = rendered.marks
+        overall = _waves(m.p_global, m.qrs_global, m.t_global, trace.scale)
+        for k, name in enumerate(trace.leads):
+            if trace.alive[k]:
+                by_lead[name] = _waves(m.p[:, k], m.qrs[:, k], m.t[:, k], trace.scale)
+    return Analysis(
+        quality=judged,
+        beats=beats,
+        global_waves=overall,
+        lead_waves=by_lead,
+        measurements=measures,
+        findings=tuple(verdict.findings),
+        not_assessed=tuple(verdict.not_assessed),
+        ruleset=rules.id,
+        notes=tuple(trace.notes),
+        average=average,
+    )
+
+
+def _waves(p: Ints, qrs: Ints, t: Ints, scale: float) -> tuple[Waves, ...]:
+    rows = (p.tolist(), qrs.tolist(), t.tolist())
+    return tuple(Waves(k, *(_marks(part[k], scale) for part in rows)) for k in range(len(rows[0])))
+
+
+def _marks(three: list[int], scale: float) -> Marks | None:
+    if three[1] == NOWHERE:
+        return None
+    on, peak, off = (None if v == NOWHERE else _at(v, scale) for v in three)
+    return on, peak, off

@@ -1,0 +1,65 @@
+"""The rules, in the contract's order: rhythm and conduction before chambers, ST last (CLINICAL.md §3)."""
+
+from __future__ import annotations
+
+from ecg.analysis import Grade
+from ecg.interpret import chambers, conduction, infarction, rhythm
+from ecg.interpret.facts import WHY_QUALITY, WHY_VERSION, Facts, Verdict
+from ecg.recording import Text
+
+NOT_IN_THIS_VERSION = (
+    "E_POST",
+    "E_DEW",
+    "E_WEL",
+    "E_AVR",
+    "E_HAT",
+    "E_ASL",
+    "E_SAF",
+    "E_INF_EARLY",
+    "E_TQRSD",
+    "E_SUBLAD",
+    "E_LBBB_MI",
+    "E_PACE_MI",
+    "E_RBBB_NEW",
+    "Q_ANT",
+    "Q_INF",
+    "Q_LAT",
+    "T_ISCH",
+    "T_ER",
+    "T_PERI",
+    "S_BRU1",
+    "S_HYPERK",
+    "S_LQT",
+    "R_AFL",
+    "R_AVB",
+    "H_RVH",
+)
+"""Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
+WHY_NORMAL = Text("“正常”须全部规则都已评估;本版本尚有规则未包含。", "“Normal” needs every rule assessed; this version does not hold them all.")
+
+
+def interpret(facts: Facts) -> Verdict:
+    """All findings and everything that could not be assessed."""
+    verdict = Verdict()
+    if facts.quality.grade == Grade.E:
+        _unreadable(facts, verdict)
+    else:
+        conduction.interpret(facts, verdict)
+        rhythm.interpret(facts, verdict)
+        chambers.interpret(facts, verdict)
+        infarction.interpret(facts, verdict)
+    for code in NOT_IN_THIS_VERSION:
+        verdict.skip(code, ("rule",), WHY_VERSION)
+    verdict.skip("N_NORMAL", NOT_IN_THIS_VERSION, WHY_NORMAL)
+    return verdict
+
+
+def _unreadable(facts: Facts, verdict: Verdict) -> None:
+    """Grade E states nothing but the check that a lethal rhythm is not taken for a loose wire (CLINICAL.md §1.5)."""
+    connected = all(facts.readable(n) for n in ("I", "II")) if {"I", "II"} <= set(facts.leads) else False
+    if connected:
+        probe = Verdict()
+        rhythm.interpret(facts, probe)
+        verdict.findings += [f for f in probe.findings if f.code in ("R_VF", "R_ASYS", "VF_ASYSTOLE_CHECK")]
+    for code in (*infarction.TERRITORIES, "R_SINUS", "R_AF", "C_LBBB", "C_RBBB", "H_LVH_SL", "H_LVH_CV"):
+        verdict.skip(code, ("quality",), WHY_QUALITY)

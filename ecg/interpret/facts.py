@@ -1,0 +1,138 @@
+"""What the rules may look at: measurements, patient, quality and the rhythm's own figures, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.analysis import Beat, Evidence, Finding, Grade, Kind, Measurements, NotAssessed, Quality, State
+from ecg.analysis import Argument, Certainty
+from ecg.interpret.logic import rounded
+from ecg.recording import PatientFacts, Sex, Text
+from ecg.rules import Ruleset
+from ecg.signal.filters import Floats
+
+WHY_QUALITY = Text("信号质量不足,不作判断。", "The signal is too poor for this.")
+WHY_CHILD = Text("16岁以下,成人标准不适用。", "Under 16 years: adult criteria do not apply.")
+WHY_LEADS = Text("缺少所需导联。", "Leads that this needs are missing.")
+WHY_BEATS = Text("没有可测量的心搏。", "No beat could be measured.")
+WHY_VERSION = Text("本版本尚未包含此规则。", "This version does not hold that rule yet.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rhythm:
+    """Figures of the rhythm. ``rr_ms`` float [beat − 1]; ``p_share``: share of dominant beats with a P before them, ``None``
+    where P could not be sought; ``atrial``: the chaotic-signal figures of each lead for the VF check."""
+
+    beats: tuple[Beat, ...]
+    rr_ms: Floats
+    dominant_rr_ms: Floats
+    p_share: float | None
+    seconds: float
+    last_beat_gap_s: float
+    dominant_share: float
+    mean_fit: float
+    quiet_share: Floats
+    concentration: Floats
+    peak_hz: Floats
+    spread_mv: Floats
+    coherence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """One recording as the rules see it. ``beat`` float [lead, sample] is the average beat, ``qrs`` its onset and J."""
+
+    measurements: Measurements
+    patient: PatientFacts
+    quality: Quality
+    rules: Ruleset
+    rhythm: Rhythm
+    leads: tuple[str, ...]
+    beat: Floats | None
+    rate_hz: float
+    qrs: tuple[int, int] | None
+    spike: float
+    notes: frozenset[str]
+    st_usable: bool
+    amplitude_usable: bool
+    held: set[str] = field(default_factory=set[str])
+
+    @property
+    def age(self) -> float | None:
+        """Age in years, if stated."""
+        return self.patient.age_years
+
+    @property
+    def sex(self) -> Sex | None:
+        """Sex, if stated."""
+        return self.patient.sex
+
+    @property
+    def child(self) -> bool:
+        """Whether adult criteria are barred (CLINICAL.md, conventions)."""
+        return self.age is not None and self.age < self.rules.limit("adult", "age_years")
+
+    def readable(self, lead: str) -> bool:
+        """Whether this lead's morphology may be used: there, and of grade C or better."""
+        held = self.quality.leads.get(lead)
+        return held is not None and held.grade <= Grade.C and "Q_OFF" not in held.defects
+
+    def value(self, lead: str, measure: str) -> float | None:
+        """A lead's measurement, rounded as it is compared; ``None`` where it cannot be read. ``-aVR`` is the inverted aVR."""
+        name = lead.removeprefix("-")
+        if not self.readable(name) or name not in self.measurements.leads:
+            return None
+        value: float | None = getattr(self.measurements.leads[name], measure)
+        if value is None:
+            return None
+        return rounded(-value if lead.startswith("-") else value, measure)
+
+    def finding(
+        self,
+        code: str,
+        name: Text,
+        evidence: list[Evidence],
+        source: str,
+        certainty: Certainty = Certainty.DEFINITE,
+        state: State = State.TRUE,
+        argued: tuple[Argument, ...] = (),
+        notes: tuple[str, ...] = (),
+    ) -> Finding:
+        """A finding of this ruleset."""
+        return Finding(code, name, state, certainty, tuple(evidence), source, self.rules.id, argued, notes)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What the rules have said so far."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    not_assessed: list[NotAssessed] = field(default_factory=list[NotAssessed])
+
+    def add(self, finding: Finding) -> None:
+        """Notes a finding."""
+        self.findings.append(finding)
+
+    def skip(self, code: str, missing: tuple[str, ...], why: Text) -> None:
+        """Notes a rule that could not be decided."""
+        self.not_assessed.append(NotAssessed(code, missing, why))
+
+    def has(self, code: str) -> bool:
+        """Whether a finding of this code (or code prefix ending in ``*``) is true."""
+        if code.endswith("*"):
+            return any(f.code.startswith(code[:-1]) and f.state == State.TRUE for f in self.findings)
+        return any(f.code == code and f.state == State.TRUE for f in self.findings)
+
+
+def ventricular_runs(beats: tuple[Beat, ...]) -> list[tuple[int, int]]:
+    """Runs of ventricular beats as (first, one past the last) indices into ``beats``."""
+    wide = np.array([b.kind == Kind.VENTRICULAR for b in beats] + [False], dtype=np.bool_)
+    return _runs(wide)
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,194 @@
+"""Rhythm (CLINICAL.md §3.1, §3.2, §4.9): what must not be missed first, then sinus rhythm and its rates.
+
+Order: ventricular fibrillation and asystole (no QRS to speak of), pauses, ventricular beats and runs, atrial
+fibrillation, regular tachycardias, sinus rhythm. A wide regular tachycardia without sinus P is ventricular until proven
+otherwise (ESC-SVT19 §10).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecg.analysis import Certainty, Evidence, Kind
+from ecg.interpret.facts import Facts, Verdict, ventricular_runs
+from ecg.interpret.logic import compare, rounded
+from ecg.recording import Text
+from ecg.signal.filters import Floats
+
+NAMES = {
+    "R_SINUS": Text("窦性心律", "Sinus rhythm"),
+    "R_SBRAD": Text("窦性心动过缓", "Sinus bradycardia"),
+    "R_STACH": Text("窦性心动过速", "Sinus tachycardia"),
+    "R_AF": Text("心房颤动", "Atrial fibrillation"),
+    "R_PAUSE": Text("长RR间期", "Long RR interval (pause)"),
+    "R_ASYS": Text("心室停搏", "Asystole"),
+    "R_VF": Text("心室颤动", "Ventricular fibrillation"),
+    "R_VT": Text("室性心动过速", "Ventricular tachycardia"),
+    "R_VT_NS": Text("非持续性室性心动过速", "Ventricular tachycardia, unsustained"),
+    "R_SVT": Text("室上性心动过速", "Supraventricular tachycardia"),
+    "R_PVC": Text("室性早搏", "Premature ventricular complex"),
+    "C_WPW_AF": Text("房颤伴预激", "Pre-excited atrial fibrillation"),
+    "VF_ASYSTOLE_CHECK": Text("请立即看病人:可能室颤或停搏", "Look at the patient: VF or asystole cannot be excluded"),
+}
+WHY_P = Text("看不清P波或心搏不足5个。", "P waves cannot be judged, or fewer than five beats.")
+WHY_SHORT = Text("记录太短。", "The recording is too short.")
+ENTROPY_BIN_MS = 40.0
+VF_LEADS = 3
+
+
+def interpret(facts: Facts, verdict: Verdict) -> None:
+    """Adds the rhythm findings."""
+    if _chaos(facts, verdict):
+        return
+    _asystole(facts, verdict)
+    if len(facts.rhythm.beats) < 2:
+        verdict.skip("R_SINUS", ("QRS",), WHY_P)
+        return
+    fibrillation = _fibrillation(facts, verdict)
+    _pause(facts, verdict, fibrillation)
+    _ventricular(facts, verdict)
+    if not fibrillation and not _sinus(facts, verdict):
+        _tachycardia(facts, verdict)
+
+
+def _chaos(facts: Facts, verdict: Verdict) -> bool:
+    """Ventricular fibrillation: no repeated QRS, one broad frequency of 3–9 Hz, never quiet, in at least three leads."""
+    r, limit = facts.rhythm, facts.rules.limit
+    if r.spread_mv.size < VF_LEADS or r.seconds < 2.0:
+        return False
+    coarse = r.spread_mv >= limit("rhythm", "vf_coarse_mv")
+    rate = (r.peak_hz >= limit("rhythm", "vf_low_hz")) & (r.peak_hz <= limit("rhythm", "vf_high_hz"))
+    restless = (r.quiet_share < limit("rhythm", "vf_quiet")) & (r.concentration >= limit("rhythm", "vf_concentration"))
+    hit = coarse & rate & restless
+    repeated = r.dominant_share >= 0.7 and r.mean_fit >= 0.93
+    if int(hit.sum()) < VF_LEADS or int(hit.sum()) < 0.6 * r.spread_mv.size or repeated or r.coherence < 0.3:
+        return False
+    typical = float(np.median(r.peak_hz[hit]))
+    evidence = [
+        Evidence(None, "leads_chaotic", int(hit.sum()), ">=", VF_LEADS),
+        Evidence(None, "dominant_hz", round(typical, 1), ">=", limit("rhythm", "vf_low_hz")),
+        Evidence(None, "quiet_share", round(float(np.median(r.quiet_share[hit])), 2), "<", limit("rhythm", "vf_quiet")),
+        Evidence(None, "peak_to_peak_mv", round(float(np.median(r.spread_mv[hit])), 3), ">=", limit("rhythm", "vf_coarse_mv")),
+    ]
+    verdict.add(facts.finding("R_VF", NAMES["R_VF"], evidence, "VA22; CLINICAL §3.1", Certainty.PROBABLE))
+    return True
+
+
+def _asystole(facts: Facts, verdict: Verdict) -> None:
+    """No QRS in the whole record, or none in its last five seconds, while the limb leads are connected."""
+    off = [n for n in ("I", "II", "III") if "Q_OFF" in getattr(facts.quality.leads.get(n), "defects", ())]
+    gap, need = facts.rhythm.last_beat_gap_s, facts.rules.limit("rhythm", "asystole_s")
+    test = compare(None, "last_gap_s", gap, ">=", need)
+    if not test.true:
+        return
+    if off or not facts.readable("II") and not facts.readable("I"):
+        verdict.skip("R_ASYS", tuple(off) or ("I", "II"), Text("电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first."))
+        verdict.add(facts.finding("VF_ASYSTOLE_CHECK", NAMES["VF_ASYSTOLE_CHECK"], [test.evidence], "CLINICAL §1.5", Certainty.POSSIBLE))
+        return
+    verdict.add(facts.finding("R_ASYS", NAMES["R_ASYS"], [test.evidence], "BLS; VA22; CLINICAL §3.1", Certainty.POSSIBLE))
+
+
+def entropy(rr_ms: Floats) -> float:
+    """Shannon entropy of the RR intervals in 40 ms classes, divided by its largest possible value; 0 … 1."""
+    if rr_ms.size < 3:
+        return 0.0
+    _, counts = np.unique(np.floor(rr_ms / ENTROPY_BIN_MS), return_counts=True)
+    share = counts / rr_ms.size
+    return float(-(share * np.log(share)).sum() / np.log(rr_ms.size))
+
+
+def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
+    r, limit = facts.rhythm, facts.rules.limit
+    rr = r.dominant_rr_ms
+    if r.p_share is None or rr.size < 5:
+        verdict.skip("R_AF", ("P",) if r.p_share is None else ("RR",), WHY_P)
+        return False
+    irregular = float(np.sqrt(np.mean(np.diff(rr) ** 2)) / rr.mean())
+    tests = [
+        compare(None, "rr_rmssd_ratio", irregular, ">=", limit("rhythm", "af_rmssd")),
+        compare(None, "rr_entropy", entropy(rr), ">=", limit("rhythm", "af_entropy")),
+        compare(None, "p_share", r.p_share, "<=", 0.5),
+    ]
+    if not all(t.true for t in tests):
+        return False
+    sure = Certainty.DEFINITE if r.seconds >= limit("rhythm", "af_seconds") else Certainty.PROBABLE
+    evidence = [t.evidence for t in tests]
+    qrs = facts.measurements.qrs_ms
+    fastest = compare(None, "min_rr_ms", facts.measurements.min_rr_ms, "<=", limit("rhythm", "wpw_af_ms"))
+    if fastest.true and qrs is not None and qrs >= limit("conduction", "bbb_ms") and r.dominant_share < 0.8:
+        verdict.add(facts.finding("C_WPW_AF", NAMES["C_WPW_AF"], [*evidence, fastest.evidence], "ESC-SVT19 §11.4", Certainty.POSSIBLE))
+    verdict.add(facts.finding("R_AF", NAMES["R_AF"], evidence, "AF24 §3", sure))
+    return True
+
+
+def _pause(facts: Facts, verdict: Verdict, fibrillation: bool) -> None:
+    limit = facts.rules.limit("rhythm", "pause_note_af_ms" if fibrillation else "pause_note_ms")
+    test = compare(None, "max_rr_ms", facts.measurements.max_rr_ms, ">=", limit)
+    usual = float(np.median(facts.rhythm.rr_ms)) if facts.rhythm.rr_ms.size else 0.0
+    # A steady slow rhythm is a bradycardia, not a pause, until an interval is long by itself.
+    if test.true and ((facts.measurements.max_rr_ms or 0.0) > 1.3 * usual or (facts.measurements.max_rr_ms or 0.0) >= 3000.0):
+        verdict.add(facts.finding("R_PAUSE", NAMES["R_PAUSE"], [test.evidence], "BRADY18; CV17"))
+
+
+def _ventricular(facts: Facts, verdict: Verdict) -> None:
+    beats = facts.rhythm.beats
+    wide = [b for b in beats if b.kind == Kind.VENTRICULAR]
+    if not wide:
+        return
+    runs = [(a, b) for a, b in ventricular_runs(beats) if b - a >= 3]
+    for first, stop in runs:
+        rr = facts.rhythm.rr_ms[first : stop - 1]
+        rate = compare(None, "run_rate_bpm", 60000.0 / float(rr.mean()), ">", facts.rules.limit("rhythm", "tachy_bpm"))
+        if rate.true:
+            evidence = [Evidence(None, "run_beats", stop - first, ">=", 3), rate.evidence]
+            verdict.add(facts.finding("R_VT_NS", NAMES["R_VT_NS"], evidence, "VA22 §3", Certainty.PROBABLE))
+            break
+    verdict.add(facts.finding("R_PVC", NAMES["R_PVC"], [Evidence(None, "ventricular_beats", len(wide), ">=", 1)], "P2"))
+
+
+def _sinus(facts: Facts, verdict: Verdict) -> bool:
+    r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
+    if r.p_share is None or m.heart_rate_bpm is None or len(r.beats) < 5:
+        verdict.skip("R_SINUS", ("P",) if r.p_share is None else ("QRS",), WHY_P)
+        return False
+    low, high = facts.rules.rules["rhythm"]["p_axis_deg"]
+    tests = [
+        compare(None, "p_share", r.p_share, ">=", limit("rhythm", "sinus_share")),
+        compare(None, "p_axis_deg", m.axis_deg.p, ">=", low),
+        compare(None, "p_axis_deg", m.axis_deg.p, "<=", high),
+        compare(None, "pr_ms", m.pr_ms, ">=", limit("conduction", "short_pr_ms")),
+    ]
+    delta = verdict.has("C_WPW")
+    truths = [t.true for t in tests[:3]] + [tests[3].true or delta]
+    if False in truths:
+        return False
+    if None in truths:
+        verdict.skip("R_SINUS", tuple(t.evidence.measure for t in tests if t.true is None), WHY_P)
+        return False
+    evidence = [t.evidence for t in tests]
+    rate = rounded(m.heart_rate_bpm, "heart_rate_bpm") or 0.0
+    if rate < limit("rhythm", "brady_bpm"):
+        evidence.append(Evidence(None, "heart_rate_bpm", rate, "<", limit("rhythm", "brady_bpm")))
+        verdict.add(facts.finding("R_SBRAD", NAMES["R_SBRAD"], evidence, "BRADY18 §4"))
+    elif rate > limit("rhythm", "tachy_bpm"):
+        evidence.append(Evidence(None, "heart_rate_bpm", rate, ">", limit("rhythm", "tachy_bpm")))
+        verdict.add(facts.finding("R_STACH", NAMES["R_STACH"], evidence, "ESC-SVT19"))
+    else:
+        verdict.add(facts.finding("R_SINUS", NAMES["R_SINUS"], evidence, "P2; ESC-SVT19"))
+    return True
+
+
+def _tachycardia(facts: Facts, verdict: Verdict) -> None:
+    """Regular tachycardia without sinus P: supraventricular if narrow, ventricular if wide."""
+    r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
+    fast = compare(None, "heart_rate_bpm", m.heart_rate_bpm, ">", limit("rhythm", "tachy_bpm"))
+    if not fast.true or r.rr_ms.size < 4 or (r.p_share is not None and r.p_share >= limit("rhythm", "sinus_share") and (m.heart_rate_bpm or 0) < 150):
+        return
+    spread = float(r.rr_ms.std())
+    regular = spread < limit("rhythm", "regular_sd_ms") or spread < limit("rhythm", "regular_sd") * float(r.rr_ms.mean())
+    if not regular or m.qrs_ms is None:
+        return
+    wide = compare(None, "qrs_ms", m.qrs_ms, ">=", limit("conduction", "bbb_ms"))
+    steady = Evidence(None, "rr_sd_ms", rounded(spread, "rr_sd_ms"), "<", limit("rhythm", "regular_sd_ms"))
+    code = "R_VT" if wide.true else "R_SVT"
+    verdict.add(facts.finding(code, NAMES[code], [fast.evidence, wide.evidence, steady], "ESC-SVT19 §9, §10", Certainty.PROBABLE))

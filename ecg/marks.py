@@ -1,0 +1,120 @@
+"""From the outline of each average beat to the marks of every single beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.beats import Ints, Shapes
+from ecg.signal.filters import Floats
+from ecg.waves import P_LIKE, Outline, lags
+
+NOWHERE = -(10**9)
+P_EARLY_MS, P_LATE_MS = 200.0, 60.0
+P_NEAR_MS = 40.0
+P_FAR_GAIN = 0.15
+"""A P far from its usual place must fit that much better to be believed [project]."""
+T_LAG_MS = 48.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BeatMarks:
+    """Marks of all beats, int [beat, lead, 3] and globally int [beat, 3], ``NOWHERE`` where a wave is absent.
+
+    ``p_fit`` float [beat]: how well each P window fits the average P (−1 where none was sought).
+    """
+
+    p: Ints
+    qrs: Ints
+    t: Ints
+    p_global: Ints
+    qrs_global: Ints
+    t_global: Ints
+    p_fit: Floats
+
+    @property
+    def has_p(self) -> NDArray[np.bool_]:
+        """Which beats have a P, bool [beat]."""
+        return self.p_global[:, 1] != NOWHERE
+
+
+def carried(
+    signal: Floats, rate_hz: float, shapes: Shapes, averages: list[Floats], outlines: list[Outline | None], centre: int
+) -> BeatMarks:
+    """Carries each shape's outline to its beats in ``signal`` float [lead, sample]."""
+    count, leads = shapes.samples.size, signal.shape[0]
+    marks = BeatMarks(
+        *(np.full((count, leads, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
+        *(np.full((count, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
+        np.full(count, -1.0),
+    )
+    for shape, outline in enumerate(outlines):
+        rows = np.flatnonzero(shapes.labels == shape)
+        if outline is None or not rows.size:
+            continue
+        origin = shapes.samples[rows] - centre
+        marks.qrs[rows] = outline.qrs[None] + origin[:, None, None]
+        marks.qrs_global[rows] = outline.qrs_global[None] + origin[:, None]
+        _carry_t(marks, signal, rate_hz, averages[shape], outline, rows, origin)
+    if outlines and outlines[0] is not None and outlines[0].p is not None:
+        _carry_p(marks, signal, rate_hz, averages[0], outlines[0], shapes, centre)
+    _forget_outside(marks, signal.shape[1])
+    return marks
+
+
+def _carry_t(
+    marks: BeatMarks, signal: Floats, rate_hz: float, average: Floats, outline: Outline, rows: Ints, origin: Ints
+) -> None:
+    if outline.t is None or outline.t_global is None:
+        return
+    ms = rate_hz / 1000.0
+    low = max(int(outline.qrs_global[2]), int(outline.t_global[1]) - round(110 * ms))
+    high = min(average.shape[1], int(outline.t_global[2]) + round(20 * ms))
+    shift = np.zeros(rows.size, dtype=np.intp)
+    if rows.size > 2 and high - low > 10:
+        reach = round(T_LAG_MS * ms)
+        shift, fit = lags(signal, average[:, low:high], origin + low, -reach, reach, max(1, round(4 * ms)))
+        shift = np.where(fit >= 0.6, shift, 0)
+    marks.t[rows] = outline.t[None] + (origin + shift)[:, None, None]
+    marks.t[np.ix_(rows, np.flatnonzero(~outline.t_seen))] = NOWHERE
+    marks.t_global[rows] = outline.t_global[None] + (origin + shift)[:, None]
+
+
+def _carry_p(
+    marks: BeatMarks, signal: Floats, rate_hz: float, average: Floats, outline: Outline, shapes: Shapes, centre: int
+) -> None:
+    if outline.p is None or outline.p_global is None:
+        return
+    ms = rate_hz / 1000.0
+    low = max(0, int(outline.p_global[0]) - round(16 * ms))
+    high = min(int(outline.qrs_global[0]), int(outline.p_global[2]) + round(16 * ms))
+    if high - low < 10:
+        return
+    origin = shapes.samples - centre
+    step = max(1, round(4 * ms))
+    near, near_fit = lags(
+        signal, average[:, low:high], origin + low, -round(P_NEAR_MS * ms), round(P_NEAR_MS * ms), step
+    )
+    far, far_fit = lags(
+        signal, average[:, low:high], origin + low, -round(P_EARLY_MS * ms), round(P_LATE_MS * ms), step
+    )
+    take_far = far_fit > near_fit + P_FAR_GAIN
+    shift, fit = np.where(take_far, far, near), np.where(take_far, far_fit, near_fit)
+    marks.p_fit[:] = fit
+    onset = marks.qrs_global[:, 0]
+    previous_t = np.concatenate([[NOWHERE], marks.t_global[:-1, 1]])
+    place = outline.p_global[None] + (origin + shift)[:, None]
+    good = (fit >= P_LIKE) & (place[:, 1] > previous_t + round(40 * ms)) & (place[:, 1] < onset - round(10 * ms))
+    good &= (shapes.labels == 0) | (fit >= 0.75)
+    rows = np.flatnonzero(good)
+    marks.p[rows] = outline.p[None] + (origin + shift)[rows, None, None]
+    marks.p[np.ix_(rows, np.flatnonzero(~outline.p_seen))] = NOWHERE
+    marks.p_global[rows] = place[rows]
+
+
+def _forget_outside(marks: BeatMarks, samples: int) -> None:
+    for part in (marks.p, marks.qrs, marks.t, marks.p_global, marks.qrs_global, marks.t_global):
+        part[(part < 0) | (part >= samples)] = NOWHERE
+        part[part[..., 1] == NOWHERE] = NOWHERE

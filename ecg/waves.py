@@ -1,0 +1,318 @@
+"""Where each wave begins, peaks and ends, in every lead and globally (CLINICAL.md §2.1).
+
+The average beat of each shape is delineated with all leads at hand, then carried to the single beats: QRS by the beat's
+alignment, P and T by the lag at which the beat fits the average best, so that a PR that lengthens or a QT that follows
+the rate is seen. A beat whose P window does not resemble the average P has no P. A lead's own mark is drawn towards the
+leads' consensus, the more the smaller its wave is: a flat lead knows little of its own end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecg.beats import Ints
+from ecg.signal.filters import Floats, smooth
+
+P_HZ, QRS_HZ, T_HZ = 25.0, 55.0, 14.0
+"""Smoothing before the marks of each wave are sought: above the wave's own content, below muscle [project, LUDB half]."""
+P_SEARCH_MS = 320.0
+P_GUARD_MS = 16.0
+P_ARM_MS = 60.0
+P_REACH_MS = 80.0
+P_FLOOR_MV = 0.030
+"""A P below 30 µV peak to peak in every lead is absent (CLINICAL.md §2.1)."""
+P_LIKE = 0.5
+"""A beat has a P where its window correlates this well with the average P (CLINICAL.md §3.1, R_AF)."""
+T_FLOOR_MV = 0.030
+T_REACH_MS = 150.0
+T_LEAD_MS = 130.0
+T_SHARE_OF_RR = 0.70
+QRS_BACK_MS, QRS_FORTH_MS = 120.0, 150.0
+QRS_SLOPE = 0.08
+"""QRS lasts while a lead's slope is above this share of its steepest [project, LUDB half]."""
+QRS_SLOPE_END = 0.10
+QUIET_MS = 12.0
+ON_TOGETHER_MS, OFF_TOGETHER_MS = 12.0, 16.0
+"""A global onset (end) needs a second lead within so much (CLINICAL.md §2.1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """Marks of one average beat. Arrays int [lead, 3] (onset, peak, offset) in samples of the beat; the globals int [3].
+
+    ``p`` or ``t`` is ``None`` where the wave is absent in all leads; ``p_seen``, ``t_seen`` say in which leads it is there.
+    """
+
+    qrs: Ints
+    qrs_global: Ints
+    p: Ints | None
+    p_global: Ints | None
+    p_seen: NDArray[np.bool_]
+    t: Ints | None
+    t_global: Ints | None
+    t_seen: NDArray[np.bool_]
+    qt_unsure: bool
+
+
+def outline(beat: Floats, rate_hz: float, centre: int, rr_ms: float, alive: NDArray[np.bool_]) -> Outline | None:
+    """Delineates an average beat float [lead, sample] whose QRS lies at ``centre``; ``None`` if no lead is alive.
+
+    ``rr_ms`` bounds the search for P and T, ``alive`` bool [lead] marks leads that carry signal.
+    """
+    if not alive.any() or beat.shape[1] < 3:
+        return None
+    ms = rate_hz / 1000.0
+    qrs, overall = _qrs(beat, rate_hz, centre, alive)
+    level = _reference(beat, int(overall[0]), ms)
+    level_beat = beat - level[:, None]
+    t_limit = min(beat.shape[1] - 1, centre + round(min(T_SHARE_OF_RR * rr_ms, 720.0) * ms))
+    t, t_global, t_seen, unsure = _t(level_beat, rate_hz, int(overall[2]), t_limit, alive)
+    previous_end = (int(t_global[2]) if t_global is not None else int(overall[2])) - round(rr_ms * ms)
+    p, p_global, p_seen = _p(level_beat, rate_hz, int(overall[0]), previous_end, alive)
+    return Outline(qrs, overall, p, p_global, p_seen, t, t_global, t_seen, unsure)
+
+
+def _reference(beat: Floats, onset: int, ms: float) -> Floats:
+    width = max(1, round(20 * ms))
+    return beat[:, max(0, onset - width) : max(1, onset)].mean(axis=1)
+
+
+def qrs_bounds(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) -> Ints:
+    """Global QRS onset, main deflection and end of an average beat, int [3]."""
+    return _qrs(beat, rate_hz, centre, alive)[1]
+
+
+def _qrs(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    ms = rate_hz / 1000.0
+    low, high = (
+        max(0, centre - round(QRS_BACK_MS * ms) - round(60 * ms)),
+        min(beat.shape[1], centre + round(QRS_FORTH_MS * ms) + round(40 * ms)),
+    )
+    piece = smooth(beat[:, low:high], rate_hz, QRS_HZ)
+    slope = np.abs(np.gradient(piece, axis=1)) * ms
+    slope = smooth(slope, rate_hz, 60.0)
+    spatial = np.sqrt((slope[alive] ** 2).mean(axis=0))
+    middle = centre - low
+    core = _window(middle, 60 * ms, spatial.size)
+    top = core.start + int(np.argmax(spatial[core]))
+    near = _window(top, 70 * ms, spatial.size)
+    steepest = slope[:, near].max(axis=1)
+    # Quiet stretches on either side show the slope that noise and P, T leave.
+    begin = np.zeros(beat.shape[0], dtype=np.intp)
+    end = np.zeros(beat.shape[0], dtype=np.intp)
+    g_on, g_off = _bounds(spatial[None, :], np.array([spatial[near].max()]), top, ms)
+    begin_all, end_all = _bounds(slope, steepest, top, ms)
+    begin = np.clip(begin_all, g_on[0] - round(10 * ms), g_on[0] + round(24 * ms))
+    end = np.clip(end_all, g_off[0] - round(30 * ms), g_off[0] + round(16 * ms))
+    peak = _qrs_peaks(piece, begin, end)
+    marks = np.stack([begin, peak, end], axis=1)
+    use = alive & (steepest > 0.15 * np.median(steepest[alive]))
+    if not use.any():
+        use = alive
+    weight = np.sqrt(np.maximum(steepest, 1e-9))
+    on = _confirmed(begin[use], ON_TOGETHER_MS * ms, first=True)
+    off = _confirmed(end[use], OFF_TOGETHER_MS * ms, first=False)
+    middle_on, middle_off = _weighted_median(begin[use], weight[use]), _weighted_median(end[use], weight[use])
+    marks[:, 0] = np.rint(0.5 * marks[:, 0] + 0.5 * middle_on)
+    marks[:, 2] = np.rint(0.5 * marks[:, 2] + 0.5 * middle_off)
+    magnitude = np.sqrt((piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]) ** 2).sum(axis=0)
+    overall = np.array([on, on + int(np.argmax(magnitude)), off], dtype=np.intp)
+    return marks + low, overall + low
+
+
+def _window(middle: int, reach: float, size: int) -> slice:
+    return slice(max(0, middle - round(reach)), min(size, middle + round(reach) + 1))
+
+
+def _bounds(slope: Floats, steepest: Floats, top: int, ms: float) -> tuple[Ints, Ints]:
+    """First and last sample of the steep stretch around ``top`` for each row; gaps shorter than QUIET_MS are part of it."""
+    quiet = max(1, round(QUIET_MS * ms))
+    rows = np.arange(slope.shape[0])
+    before = slope[:, max(0, top - round((QRS_BACK_MS + 40) * ms)) : top + 1][:, ::-1]
+    after = slope[:, top : top + round((QRS_FORTH_MS + 20) * ms)]
+    out: list[Ints] = []
+    for part, share in ((before, QRS_SLOPE), (after, QRS_SLOPE_END)):
+        noise = np.quantile(part[:, -round(60 * ms) :], 0.5, axis=1) if part.shape[1] > 80 * ms else np.zeros(len(rows))
+        still = part < np.maximum(share * steepest, 1.6 * noise)[:, None]
+        # The main slopes lie within 50 ms of the top: begin there, so that a lead that is flat at the top is not cut short.
+        inner = min(part.shape[1] - 1, round(50 * ms))
+        last_steep = np.where(~still[:, : inner + 1], np.arange(inner + 1), 0).max(axis=1)
+        run = np.cumsum(still, axis=1)
+        ahead = np.full_like(run, -1)
+        ahead[:, :-quiet] = run[:, quiet:] - run[:, :-quiet]
+        calm = ahead >= quiet
+        calm &= np.arange(part.shape[1])[None, :] >= 0
+        first_calm = np.where(calm.any(axis=1), np.argmax(calm, axis=1), part.shape[1] - 1)
+        # argmax finds the first calm stretch after the top; one that comes before the last steep sample is a flat notch.
+        later = calm & (np.arange(part.shape[1])[None, :] >= last_steep[:, None])
+        found = np.where(later.any(axis=1), np.argmax(later, axis=1), first_calm)
+        out.append(found.astype(np.intp))
+    return top - out[0], top + out[1]
+
+
+def _qrs_peaks(piece: Floats, begin: Ints, end: Ints) -> Ints:
+    """The R peak where there is one, else the deepest point: the mark that readers set."""
+    peaks = np.zeros(piece.shape[0], dtype=np.intp)
+    for k in range(piece.shape[0]):
+        part = piece[k, begin[k] : end[k] + 1]
+        if not part.size:
+            peaks[k] = begin[k]
+            continue
+        base = np.linspace(part[0], part[-1], part.size)
+        above = part - base
+        r, depth = int(np.argmax(above)), float(-above.min())
+        peaks[k] = begin[k] + (r if above[r] >= max(0.04 * depth, 0.015) else int(np.argmin(above)))
+    return peaks
+
+
+def _confirmed(values: Ints, within: float, first: bool) -> int:
+    ordered = np.sort(values) if first else np.sort(values)[::-1]
+    for k in range(ordered.size - 1):
+        if abs(int(ordered[k + 1]) - int(ordered[k])) <= within:
+            return int(ordered[k])
+    return int(np.median(ordered))
+
+
+def _weighted_median(values: Ints | Floats, weight: Floats) -> float:
+    order = np.argsort(values, kind="stable")
+    share = np.cumsum(weight[order])
+    return float(values[order[int(np.searchsorted(share, share[-1] / 2))]])
+
+
+def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints, inner: float) -> Ints:
+    """Foot of a wave on one side: the point that spans the largest trapezium with the steepest point and the far end.
+
+    Zhang's T-end method (Physiol Meas 2006;27:1389), turned to either side. ``reach`` int [lead] is the distance of the far
+    end; the steepest point is sought within ``inner`` of it.
+    """
+    longest = max(2, int(reach.max()))
+    steps = np.arange(longest + 1)
+    at = np.clip(peak[:, None] + direction * steps[None, :], 0, signal.shape[1] - 1)
+    values = np.take_along_axis(signal, at, axis=1) * sign[:, None]
+    fall = -np.gradient(values, axis=1)
+    fall[steps[None, :] > (inner * reach)[:, None]] = -np.inf
+    steep = np.argmax(fall, axis=1)
+    top = np.take_along_axis(values, steep[:, None], axis=1)
+    area = (top - values) * (2.0 * reach[:, None] - steps[None, :] - steep[:, None])
+    area[(steps[None, :] < steep[:, None]) | (steps[None, :] > reach[:, None])] = -np.inf
+    return peak + direction * np.argmax(area, axis=1)
+
+
+def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: NDArray[np.bool_]) -> tuple[Ints, float]:
+    """Marks moved towards the leads' weighted median, weak leads most; and that median."""
+    middle = _weighted_median(marks[seen], weight[seen])
+    trust = weight / (weight + pull * float(np.median(weight[seen])))
+    return np.rint(middle + trust * (marks - middle)).astype(np.intp), middle
+
+
+def _t(
+    beat: Floats, rate_hz: float, j_point: int, limit: int, alive: NDArray[np.bool_]
+) -> tuple[Ints | None, Ints | None, NDArray[np.bool_], bool]:
+    ms = rate_hz / 1000.0
+    nothing = np.zeros(beat.shape[0], dtype=np.bool_)
+    begin = j_point + round(20 * ms)
+    if limit - begin < 120 * ms:
+        return None, None, nothing, True
+    shape = smooth(beat, rate_hz, T_HZ)
+    arm = round(90 * ms)
+    ahead = np.minimum(np.arange(begin, limit + 1) + arm, shape.shape[1] - 1)
+    behind = np.maximum(np.arange(begin, limit + 1) - arm, j_point)
+    dome = shape[:, begin : limit + 1] - 0.5 * (shape[:, ahead] + shape[:, behind])
+    spatial = np.sqrt((dome[alive] ** 2).sum(axis=0))
+    spatial[: round(40 * ms)] = 0
+    top = begin + int(np.argmax(spatial))
+    near = _window(top - begin, 60 * ms, dome.shape[1])
+    size = np.abs(dome[:, near]).max(axis=1)
+    seen = alive & (size >= 0.5 * T_FLOOR_MV) if (size[alive] >= T_FLOOR_MV).any() else nothing
+    if not seen.any():
+        return None, None, nothing, True
+    sign = np.sign(np.take_along_axis(dome[:, near], np.argmax(np.abs(dome[:, near]), axis=1)[:, None], axis=1))[:, 0]
+    sign[sign == 0] = 1.0
+    reach = _window(top, 70 * ms, shape.shape[1])
+    tilt = shape[:, reach]
+    peak = (reach.start + np.argmax(tilt * sign[:, None], axis=1)).astype(np.intp)
+    edge = (peak <= reach.start) | (peak >= reach.stop - 1)
+    peak[edge] = begin + near.start + np.argmax(np.abs(dome[:, near]), axis=1)[edge]
+    peak, _ = _drawn_together(peak, size, 0.3, seen)
+    far = np.minimum(round(T_REACH_MS * ms), np.maximum(limit + round(40 * ms) - peak, 4)).astype(np.intp)
+    back = np.minimum(round(T_LEAD_MS * ms), np.maximum(peak - j_point, 4)).astype(np.intp)
+    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, far, 0.7), size, 0.6, seen)
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7), size, 0.6, seen)
+    ends = np.sort(off[seen])
+    latest = float(np.median(ends[-3:]))
+    overall = np.array([round(on_all), top, round(latest)], dtype=np.intp)
+    return np.stack([on, peak, off], axis=1), overall, seen, abs(latest - off_all) > 30 * ms
+
+
+def _p(
+    beat: Floats, rate_hz: float, onset: int, previous_end: int, alive: NDArray[np.bool_]
+) -> tuple[Ints | None, Ints | None, NDArray[np.bool_]]:
+    ms = rate_hz / 1000.0
+    nothing = np.zeros(beat.shape[0], dtype=np.bool_)
+    begin = max(0, onset - round(P_SEARCH_MS * ms), previous_end)
+    stop = onset - round(P_GUARD_MS * ms)
+    if stop - begin < 70 * ms:
+        return None, None, nothing
+    held = beat[:, : onset + 1].copy()
+    held[:, onset - round(4 * ms) :] = beat[:, onset - round(4 * ms) - 1 : onset - round(4 * ms)]
+    shape = smooth(held, rate_hz, P_HZ)
+    span = np.arange(begin, stop)
+    arm = round(P_ARM_MS * ms)
+    dome = shape[:, span] - 0.5 * (shape[:, np.minimum(span + arm, onset)] + shape[:, np.maximum(span - arm, 0)])
+    spatial = np.sqrt((dome[alive] ** 2).sum(axis=0))
+    guard = round(24 * ms)
+    spatial[:guard] = 0
+    top = int(np.argmax(spatial))
+    near = _window(top, 30 * ms, span.size)
+    size = np.abs(dome[:, near]).max(axis=1)
+    if not (size[alive] >= 0.6 * P_FLOOR_MV).any() or top < guard:
+        return None, None, nothing
+    seen = alive & (size >= 0.006)
+    strongest = np.argmax(np.abs(dome[:, near]), axis=1)
+    sign = np.sign(np.take_along_axis(dome[:, near], strongest[:, None], axis=1))[:, 0]
+    sign[sign == 0] = 1.0
+    peak, middle = _drawn_together((begin + near.start + strongest).astype(np.intp), size, 0.4, seen)
+    reach = round(P_REACH_MS * ms)
+    back = np.minimum(reach, np.maximum(peak - max(0, min(begin, int(middle) - reach)), 4)).astype(np.intp)
+    forth = np.minimum(reach, np.maximum(onset - peak, 4)).astype(np.intp)
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.8), size, 0.8, seen)
+    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, 0.8), size, 0.8, seen)
+    strong = seen & (size >= np.median(size[seen]))
+    first = _confirmed(on[strong], ON_TOGETHER_MS * ms, first=True) if strong.sum() > 1 else round(on_all)
+    last = _confirmed(off[strong], ON_TOGETHER_MS * ms, first=False) if strong.sum() > 1 else round(off_all)
+    overall = np.array([first, begin + top, min(last, onset)], dtype=np.intp)
+    return np.stack([on, peak, off], axis=1), overall, seen
+
+
+def lags(signal: Floats, template: Floats, starts: Ints, low: int, high: int, step: int) -> tuple[Ints, Floats]:
+    """For each beat, the lag in [low, high] at which the signal fits a piece of the average beat best, and the correlation.
+
+    ``template`` float [lead, width] lies at ``starts`` int [beat] for lag 0. Each window is compared without its own mean and
+    trend, all leads together. A window that leaves the recording has correlation −1.
+    """
+    width = template.shape[1]
+    at = starts[:, None] + np.arange(low, high + width)[None, :]
+    outside = (starts + low < 0) | (starts + high + width > signal.shape[1])
+    pieces = signal[:, np.clip(at, 0, signal.shape[1] - 1)].transpose(1, 0, 2)
+    thin = 2 if width > 40 else 1
+    windows = np.lib.stride_tricks.sliding_window_view(pieces, width, axis=2)[:, :, ::step, ::thin]
+    wanted = _detrended(template[:, ::thin])
+    dot = np.einsum("blkn,ln->bk", windows, wanted)
+    flat = _detrended(np.ascontiguousarray(windows))
+    norm = np.sqrt(np.maximum(np.einsum("blkn,blkn->bk", flat, flat), 1e-18)) * max(float(np.linalg.norm(wanted)), 1e-9)
+    likeness = dot / norm
+    best = np.argmax(likeness, axis=1)
+    fit = likeness[np.arange(len(best)), best]
+    fit[outside] = np.where(fit[outside] < 0.7, -1.0, fit[outside])
+    return (low + step * best).astype(np.intp), fit
+
+
+def _detrended(windows: Floats) -> Floats:
+    n = windows.shape[-1]
+    line = np.arange(n) - (n - 1) / 2
+    line = line / np.sqrt((line**2).sum())
+    level = windows - windows.mean(axis=-1, keepdims=True)
+    return level - (level @ line)[..., None] * line
