@@ -10,7 +10,9 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 SECOND = 1_000_000  # microseconds
 
@@ -74,14 +76,14 @@ class Deadlines:
     clock: Clock
     _first: dict[Hashable, tuple[int, int]] = field(default_factory=dict[Hashable, tuple[int, int]])
 
-    def overdue(self, pending: dict[Hashable, int]) -> set[Hashable]:
+    def overdue(self, pending: dict[K, int]) -> set[K]:
         """Which of ``pending`` (key → deadline) are due; keys that are no longer pending are forgotten."""
         now, passed = self.clock.now(), self.clock.monotonic()
         kept = {key: seen for key, seen in self._first.items() if seen[0] == pending.get(key)}
         for key, deadline in pending.items():
             kept.setdefault(key, (deadline, passed + max(deadline - now, 0)))
         self._first = kept
-        return {key for key, (deadline, at) in kept.items() if deadline <= now or at <= passed}
+        return {key for key in pending if pending[key] <= now or kept[key][1] <= passed}
 
 
 def iso(instant: int | None) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger import schema
 
@@ -18,7 +17,11 @@ _AFTER = (
 )
 _OF_CASE = (
     select(schema.event)
-    .where(schema.event.c.county_id == bindparam("county"), schema.event.c.case_id == bindparam("case"))
+    .where(
+        schema.event.c.county_id == bindparam("county"),
+        schema.event.c.case_id == bindparam("case"),
+        schema.event.c.seq > bindparam("after"),
+    )
     .order_by(schema.event.c.seq)
 )
 _LAST_OF_SITE = select(func.max(schema.event.c.seq)).where(
@@ -38,11 +41,13 @@ def last(connection: Connection, county: str, site: str | None = None) -> int:
     return connection.execute(_LAST_OF_SITE, {"county": county, "site": site}).scalar_one() or 0
 
 
-def after(connection: Connection, county: str, seq: int, most: int = 500) -> Sequence[RowMapping]:
+def after(connection: Connection, county: str, seq: int, most: int = 500) -> list[dict[str, Any]]:
     """At most ``most`` events beyond ``seq``, in order."""
-    return connection.execute(_AFTER, {"county": county, "after": seq, "most": most}).mappings().all()
+    key = {"county": county, "after": seq, "most": most}
+    return [dict(row) for row in connection.execute(_AFTER, key).mappings()]
 
 
-def of_case(connection: Connection, county: str, case: str) -> list[dict[str, Any]]:
-    """Every event of one case, in order."""
-    return [dict(row) for row in connection.execute(_OF_CASE, {"county": county, "case": case}).mappings()]
+def of_case(connection: Connection, county: str, case: str, after: int = 0) -> list[dict[str, Any]]:
+    """The events of one case beyond ``after``, in order."""
+    key = {"county": county, "case": case, "after": after}
+    return [dict(row) for row in connection.execute(_OF_CASE, key).mappings()]

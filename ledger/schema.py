@@ -371,9 +371,10 @@ alert = _table(
 )
 
 ladder_step = _table(
-    "ladder_step",  # each rung of each alert, once: who was called by what
+    "ladder_step",  # each call of each alert, once: which rung, who was called by what
     *_key("alert_id"),
-    Column("step", Whole, primary_key=True),
+    Column("number", Whole, primary_key=True),
+    Column("step", Whole, nullable=False),
     Column("at", Instant, nullable=False),
     Column("called", Json, nullable=False),  # [{slot, person, channels}]
     Column("why", Text, nullable=False),

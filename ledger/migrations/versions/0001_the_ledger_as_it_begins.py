@@ -419,6 +419,7 @@ def upgrade() -> None:
         "ladder_step",
         sa.Column("county_id", sa.Text(), nullable=False),
         sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("number", WHOLE, nullable=False),
         sa.Column("step", WHOLE, nullable=False),
         sa.Column("at", WHOLE, nullable=False),
         sa.Column("called", sa.Text(), nullable=False),
@@ -426,7 +427,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["county_id", "alert_id"], ["alert.county_id", "alert.id"], name=op.f("fk_ladder_step_county_id_alert_id")
         ),
-        sa.PrimaryKeyConstraint("county_id", "alert_id", "step", name=op.f("pk_ladder_step")),
+        sa.PrimaryKeyConstraint("county_id", "alert_id", "number", name=op.f("pk_ladder_step")),
         sqlite_strict=True,
     )
     if op.get_bind().dialect.name == "postgresql":

@@ -1,0 +1,200 @@
+"""The websocket shell of the feed: it moves frames, :mod:`triage.feed` decides.
+
+One :class:`Hub` a process reads each new event once and keeps the latest; every session takes from it by number, so a
+slow reader only lags, and one that lags too long is closed and resumes by its number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import WebSocket, WebSocketDisconnect
+
+from county import signin
+from county.access import Actor
+from county.http import Problem, current_actor, problem_response
+from ledger import database, events
+from ledger.database import Ledger
+from triage import feed, review
+from triage.requests import request_of
+
+log = structlog.get_logger("feed")
+
+KEPT = 2_000  # events a county in memory; who needs older ones reads them from the ledger
+PAGE = 500
+SEND_TIMEOUT_S = 20.0  # a reader that takes no frame for so long is closed and resumes by its number
+SESSION_CHECK_S = 2.0
+EXTEND_S = 60.0
+
+
+class Hub:
+    """The newest events of every county, and a way to wait for more."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._events: dict[str, deque[Mapping[str, Any]]] = {}
+        self._last: dict[str, int] = {}
+        self._more = asyncio.Event()
+        self._polling = asyncio.Lock()
+        self.sessions = 0
+
+    async def poll(self) -> bool:
+        """Read what is new; whether there was anything."""
+        async with self._polling:
+            found = await self._ledger.aread(self._read)
+        for county, rows in found.items():
+            self._events.setdefault(county, deque(maxlen=KEPT)).extend(rows)
+            self._last[county] = rows[-1]["seq"]
+        if found:
+            self._more.set()
+            self._more = asyncio.Event()
+        return bool(found)
+
+    def _read(self, connection: Any) -> dict[str, Sequence[Mapping[str, Any]]]:
+        found: dict[str, Sequence[Mapping[str, Any]]] = {}
+        for county in database.counties(connection):
+            if county not in self._last:
+                self._last[county] = events.last(connection, county)
+                continue
+            rows = events.after(connection, county, self._last[county], PAGE)
+            if rows:
+                found[county] = rows
+        return found
+
+    def last(self, county: str) -> int:
+        """The number of the newest event that the hub has."""
+        return self._last.get(county, 0)
+
+    async def after(self, county: str, position: int) -> Sequence[Mapping[str, Any]]:
+        """Events beyond ``position``, from memory or, if they are older, from the ledger; empty if there are none
+        yet.
+        """
+        kept = self._events.get(county)
+        if kept and kept[0]["seq"] <= position + 1:
+            first = position + 1 - kept[0]["seq"]
+            return [kept[n] for n in range(first, min(first + PAGE, len(kept)))]
+        if position >= self.last(county):
+            return []
+        return await self._ledger.aread(lambda connection: events.after(connection, county, position, PAGE))
+
+    async def more(self, timeout_s: float) -> None:
+        """Wait until something is new, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._more.wait(), timeout_s)
+
+
+class Session:
+    """One websocket: a task that sends what is new, a loop that receives."""
+
+    def __init__(self, socket: WebSocket, ledger: Ledger, hub: Hub, actor: Actor) -> None:
+        self._socket, self._ledger, self._hub, self._actor = socket, ledger, hub, actor
+        self._sending = asyncio.Lock()
+        self._feed = feed.Feed(actor, "")
+
+    async def run(self) -> None:
+        """Serve until either side ends."""
+        try:
+            after = feed.number(self._socket.query_params.get("after"))
+        except feed.BadNumber:
+            await self._socket.accept(feed.SUBPROTOCOL)
+            await self._socket.close(feed.CLOSE_BAD_NUMBER, "after must be a whole number")
+            return
+        await self._socket.accept(feed.SUBPROTOCOL if feed.SUBPROTOCOL in self._socket.scope["subprotocols"] else None)
+        self._hub.sessions += 1
+        tasks = [asyncio.create_task(task) for task in (self._serve(after), self._receive(), self._watch())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hub.sessions -= 1
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect | RuntimeError):
+                    log.error("feed.failed", error=repr(outcome))
+
+    async def _serve(self, after: int | None) -> None:
+        county, site = self._actor.county, self._actor.site
+
+        def opening(connection: Any) -> tuple[str, int, int]:
+            last = events.last(connection, county)
+            visible = last if site is None else events.last(connection, county, site)
+            return events.epoch(connection, county), last, visible
+
+        self._feed.epoch, last, visible = await self._ledger.aread(opening)
+        if not feed.sees(self._actor, {"county_id": county, "site_id": site}):
+            visible = 0
+        for frame in self._feed.open(visible, last, after, self._socket.query_params.get("epoch")):
+            await self._send(frame)
+        loop = asyncio.get_running_loop()
+        beat_at = loop.time() + feed.HEARTBEAT_S
+        while True:
+            rows = await self._hub.after(county, self._feed.position)
+            for row in rows:
+                frame = self._feed.shown(row)
+                if frame is not None:
+                    await self._send(frame)
+            if loop.time() >= beat_at:
+                await self._send(self._feed.beat())
+                beat_at = loop.time() + feed.HEARTBEAT_S
+            if not rows:
+                await self._hub.more(max(beat_at - loop.time(), 0.01))
+
+    async def _send(self, frame: Mapping[str, Any]) -> None:
+        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+        async with self._sending:
+            try:
+                await asyncio.wait_for(self._socket.send_text(text), SEND_TIMEOUT_S)
+            except TimeoutError:
+                await self._socket.close(feed.CLOSE_TOO_SLOW, "too slow; resume by number")
+                raise WebSocketDisconnect(feed.CLOSE_TOO_SLOW) from None
+
+    async def _receive(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            asked = self._feed.received(message.get("text") or "")
+            if isinstance(asked, feed.Refuse):
+                await self._send(asked.frame)
+            elif isinstance(asked, feed.Act):
+                await self._send(await self._act(asked))
+
+    async def _act(self, asked: feed.Act) -> dict[str, Any]:
+        try:
+            case = await review.act(self._ledger, self._actor, request_of(asked.action, asked.id, asked.body))
+            return feed.done(asked.id, case)
+        except Problem as problem:
+            return {"type": "refused", "id": asked.id, "problem": problem.document("zh")}
+        except (database.LedgerBusy, database.LedgerUnavailable):
+            return feed.refused(asked.id, 503, "unavailable", "服务器忙,请再按一次。", "Busy for a moment: try again.")
+
+    async def _watch(self) -> None:
+        """End with the session or the key; while the feed is open the session does not expire."""
+        loop = asyncio.get_running_loop()
+        extend_at = 0.0
+        while True:
+            now = self._ledger.clock.now()
+            if not await self._ledger.aread(lambda connection, now=now: signin.is_live(connection, self._actor, now)):
+                await self._socket.close(feed.CLOSE_SESSION_ENDED, "signed out")
+                return
+            if loop.time() >= extend_at:
+                await signin.extend(self._ledger, self._actor)
+                extend_at = loop.time() + EXTEND_S
+            await asyncio.sleep(SESSION_CHECK_S)
+
+
+async def serve(socket: WebSocket, ledger: Ledger, hub: Hub) -> None:
+    """One websocket from its handshake to its end; refused before the upgrade with 401, or 403 for a wrong Origin."""
+    try:
+        actor = await current_actor(socket)
+    except Problem as problem:
+        await socket.send_denial_response(problem_response(socket, problem))
+        return
+    await Session(socket, ledger, hub, actor).run()

@@ -1,0 +1,154 @@
+"""Every state machine of the desk, as tables.
+
+A machine is a list of moves: from which state, by which action, to which state, and who may. A move that is not in the
+table is refused with what would be legal (HTTP 409). Nothing else in the code compares a state with a string, and the
+diagrams in ``docs/states.md`` are drawn from these tables.
+
+``who`` names the right that a person needs (``county.access``); ``None`` marks a move of the engine itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from county.access import Action, Actor, Place, may
+
+
+class Exam(StrEnum):
+    """What became of an exam's file."""
+
+    RECEIVED = "received"
+    """Its bytes are safe; nothing has read them yet."""
+    ANALYSED = "analysed"
+    """The instrument has measured it."""
+    UNREADABLE = "unreadable"
+    """The file cannot be read as an ECG: the file's fault."""
+    FAILED = "failed"
+    """The instrument did not finish three times: our fault."""
+
+
+class Case(StrEnum):
+    """What humans have done with it."""
+
+    OPEN = "open"
+    """Nobody has answered."""
+    ACKNOWLEDGED = "acknowledged"
+    """A named person is looking at it; no decision yet."""
+    CONFIRMED = "confirmed"
+    """A cardiologist holds the colour to be right."""
+    DOWNGRADED = "downgraded"
+    """A cardiologist gave it a less urgent colour."""
+    STOOD_DOWN = "stood_down"
+    """A cardiologist found that there is nothing to do."""
+
+
+class Alert(StrEnum):
+    """One call for a human."""
+
+    RAISED = "raised"
+    """It rings and climbs."""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody answered; without a decision the ladder goes on."""
+    DECIDED = "decided"
+    """A cardiologist has decided: the ladder has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of a machine's table."""
+
+    source: str
+    action: str
+    target: str
+    who: Action | None = None
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A named table of moves."""
+
+    name: str
+    start: str
+    moves: tuple[Move, ...]
+
+    def move(self, state: str, action: str) -> Move:
+        """The move, or :class:`Illegal`, which changes nothing and names what would be legal."""
+        for move in self.moves:
+            if move.source == state and move.action == action:
+                return move
+        raise Illegal(self, state, action)
+
+    def legal(self, state: str) -> tuple[str, ...]:
+        """Every action that the state allows, engine's moves left out."""
+        return tuple(move.action for move in self.moves if move.source == state and move.who is not None)
+
+    def legal_for(self, state: str, actor: Actor, place: Place) -> list[str]:
+        """What ``actor`` may do now."""
+        moves = (move for move in self.moves if move.source == state and move.who is not None)
+        return [move.action for move in moves if move.who is not None and may(actor, move.who, place)]
+
+
+class Illegal(Exception):
+    """The state does not allow the action."""
+
+    def __init__(self, machine: Machine, state: str, action: str) -> None:
+        self.machine, self.state, self.action = machine, state, action
+        self.legal = machine.legal(state)
+        super().__init__(
+            f"{machine.name} is {state}: {action} is not possible, only {', '.join(self.legal) or 'nothing'}"
+        )
+
+
+def _from_each(sources: Iterable[str], action: str, target: str, who: Action | None, needs: str = "") -> list[Move]:
+    return [Move(source, action, target, who, needs) for source in sources]
+
+
+EXAM = Machine(
+    "exam",
+    Exam.RECEIVED,
+    (
+        Move(Exam.RECEIVED, "analyse", Exam.ANALYSED),
+        Move(Exam.RECEIVED, "cannot-read", Exam.UNREADABLE),
+        Move(Exam.RECEIVED, "give-up", Exam.FAILED),
+    ),
+)
+
+_DECIDED = (Case.CONFIRMED, Case.DOWNGRADED, Case.STOOD_DOWN)
+
+CASE = Machine(
+    "case",
+    Case.OPEN,
+    (
+        Move(Case.OPEN, "acknowledge", Case.ACKNOWLEDGED, Action.ACKNOWLEDGE),
+        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "confirm", Case.CONFIRMED, Action.DECIDE),
+        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "downgrade", Case.DOWNGRADED, Action.DECIDE, "colour, reason"),
+        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "stand-down", Case.STOOD_DOWN, Action.DECIDE, "reason"),
+        *(Move(state, "read-back", state, Action.READ_BACK) for state in _DECIDED),
+        *_from_each((Case.ACKNOWLEDGED, *_DECIDED), "raise", Case.OPEN, None),
+    ),
+)
+
+ALERT = Machine(
+    "alert",
+    Alert.RAISED,
+    (
+        Move(Alert.RAISED, "acknowledge", Alert.ACKNOWLEDGED),
+        *_from_each((Alert.RAISED, Alert.ACKNOWLEDGED), "decide", Alert.DECIDED, None),
+        Move(Alert.RAISED, "climb", Alert.RAISED),
+        Move(Alert.ACKNOWLEDGED, "climb", Alert.ACKNOWLEDGED),
+    ),
+)
+
+MACHINES = (EXAM, CASE, ALERT)
+
+
+def mermaid(machine: Machine) -> str:
+    """The machine as a Mermaid state diagram for the docs."""
+    lines = ["stateDiagram-v2", f"    [*] --> {machine.start}"]
+    for move in machine.moves:
+        who = "engine" if move.who is None else move.who.value
+        lines.append(f"    {move.source} --> {move.target}: {move.action} ({who})")
+    return "\n".join(lines)

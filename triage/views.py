@@ -1,0 +1,334 @@
+"""What the desk shows: worklist rows, cases and exams as the contract's JSON. Reading only; one snapshot each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, literal, select, tuple_
+
+from county.access import Action, Actor, Place, may
+from ledger import events, schema
+from ledger.clock import iso
+from triage import states
+from triage.rating import VILLAGE, Colour
+
+PAGE = 100
+
+_owner = schema.person.alias("owner")
+_seer = schema.person.alias("seer")
+_answerer = schema.person.alias("answerer")
+
+
+def _person(alias: Any, column: Any) -> Any:
+    return and_(alias.c.county_id == schema.case.c.county_id, alias.c.id == column)
+
+
+# A case with its site, its exam, its patient and the people who touched it, in one row.
+_CASES = (
+    select(
+        schema.case,
+        schema.site.c.name.label("site_name"),
+        schema.site.c.township,
+        schema.site.c.phone,
+        schema.exam.c.symptoms,
+        schema.exam.c.grade,
+        schema.exam.c.facts,
+        schema.exam.c.urgent,
+        schema.exam.c.status.label("exam_status"),
+        schema.exam.c.onset_at,
+        schema.exam.c.fmc_at,
+        schema.exam.c.received_at,
+        schema.patient.c.name.label("patient_name"),
+        schema.patient.c.sex,
+        schema.patient.c.birth_date,
+        schema.patient.c.id_number,
+        _owner.c.name.label("owner_name"),
+        _seer.c.name.label("seer_name"),
+        _answerer.c.name.label("answerer_name"),
+    )
+    .select_from(schema.case)
+    .join(
+        schema.site, and_(schema.site.c.county_id == schema.case.c.county_id, schema.site.c.id == schema.case.c.site_id)
+    )
+    .join(
+        schema.exam, and_(schema.exam.c.county_id == schema.case.c.county_id, schema.exam.c.id == schema.case.c.exam_id)
+    )
+    .outerjoin(
+        schema.patient,
+        and_(schema.patient.c.county_id == schema.case.c.county_id, schema.patient.c.id == schema.case.c.patient_id),
+    )
+    .outerjoin(_owner, _person(_owner, schema.case.c.owner_id))
+    .outerjoin(_seer, _person(_seer, schema.case.c.seen_by))
+    .outerjoin(_answerer, _person(_answerer, schema.case.c.answered_by))
+    .where(schema.case.c.county_id == bindparam("county"))
+)
+_ONE = _CASES.where(schema.case.c.id == bindparam("case"))
+_OPEN = _CASES.where(schema.case.c.closed_at.is_(None))
+_ORDER = (schema.case.c.rank, schema.case.c.due_at, schema.case.c.id)
+_ALERTS = (
+    select(schema.alert)
+    .where(
+        schema.alert.c.county_id == bindparam("county"), schema.alert.c.case_id.in_(bindparam("cases", expanding=True))
+    )
+    .order_by(schema.alert.c.raised_at)
+)
+_EXAMS_OF_CASE = (
+    select(schema.exam.c.id)
+    .where(schema.exam.c.county_id == bindparam("county"), schema.exam.c.case_id == bindparam("case"))
+    .order_by(schema.exam.c.received_at)
+)
+
+
+# --- worklist --------------------------------------------------------------------------------------------------------
+
+
+def worklist(connection: Connection, actor: Actor, cursor: str | None, most: int = PAGE) -> dict[str, Any]:
+    """The open cases that the actor may see, most urgent first, and the number of the last event, in one snapshot."""
+    seq = events.last(connection, actor.county, actor.site)
+    statement = _OPEN.order_by(*_ORDER).limit(most + 1)
+    key: dict[str, Any] = {"county": actor.county}
+    if actor.site is not None:
+        statement = statement.where(schema.case.c.site_id == actor.site)
+    if cursor is not None:
+        rank, due_at, case_id = cursor.split(".", 2)
+        statement = statement.where(
+            tuple_(*_ORDER) > tuple_(literal(int(rank)), literal(int(due_at)), literal(case_id))
+        )
+    rows = connection.execute(statement, key).all()
+    shown = rows[:most]
+    last = shown[-1] if len(rows) > most else None
+    following = None if last is None else f"{last.rank}.{last.due_at}.{last.id}"
+    return {"seq": seq, "items": items(connection, actor, shown), "next": following}
+
+
+def items(connection: Connection, actor: Actor, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Worklist rows of cases."""
+    alerts = _latest_alerts(connection, actor.county, [row.id for row in rows])
+    return [_item(row, alerts.get(row.id)) for row in rows]
+
+
+def _latest_alerts(connection: Connection, county: str, cases: list[str]) -> dict[str, Row[Any]]:
+    if not cases:
+        return {}
+    rows = connection.execute(_ALERTS, {"county": county, "cases": cases})
+    return {row.case_id: row for row in rows}
+
+
+def _item(row: Row[Any], alert: Row[Any] | None) -> dict[str, Any]:
+    return {
+        "case": row.id,
+        "colour": row.colour,
+        "reason": row.reason,
+        "state": row.state,
+        "owner": _named(row.owner_id, row.owner_name),
+        "site": row.site_id,
+        "site_name": row.site_name,
+        "township": row.township,
+        "phone": row.phone,
+        "patient": _patient(row),
+        "symptoms": row.symptoms,
+        "urgent": row.urgent,
+        "grade": row.grade,
+        "exam": row.exam_id,
+        "exam_status": row.exam_status,
+        "seq": row.seq,
+        "opened_at": iso(row.opened_at),
+        "due_at": iso(row.due_at),
+        "received_at": iso(row.received_at),
+        "onset_at": iso(row.onset_at),
+        "fmc_at": iso(row.fmc_at),
+        "alert": None if alert is None else _alert(alert),
+    }
+
+
+def _alert(alert: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "colour": alert.colour,
+        "reason": alert.reason,
+        "evidence": alert.evidence,
+        "raised_at": iso(alert.raised_at),
+        "step": alert.step,
+        "next_step_at": iso(alert.next_step_at),
+        "acknowledged_at": iso(alert.acknowledged_at),
+        "seq": alert.seq,
+    }
+
+
+def _named(person: str | None, name: str | None) -> dict[str, str] | None:
+    return None if person is None else {"id": person, "name": name or ""}
+
+
+def _patient(row: Any) -> dict[str, Any] | None:
+    """Who it is, from what the clinic said and else from the file; the number only by its last four digits."""
+    facts: Mapping[str, Any] = row.facts or {}
+    sex = row.sex or facts.get("sex")
+    age = _age(row.birth_date) if row.birth_date else facts.get("age_years")
+    tail = row.id_number[-4:] if row.id_number else None
+    if row.patient_name is None and sex is None and age is None and tail is None:
+        return None
+    return {"name": row.patient_name, "sex": sex, "age_years": age, "id_tail": tail}
+
+
+def _age(birth_date: str) -> int | None:
+    try:
+        born = date.fromisoformat(birth_date)
+    except ValueError:
+        return None
+    today = datetime.now(UTC).date()
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+# --- one case --------------------------------------------------------------------------------------------------------
+
+
+def case(connection: Connection, actor: Actor, case_id: str) -> dict[str, Any] | None:
+    """One case as ``actor`` may see it (a clinic: its own site's), or ``None``."""
+    row = connection.execute(_ONE, {"county": actor.county, "case": case_id}).one_or_none()
+    if row is None:
+        return None
+    place = Place(actor.county, row.site_id)
+    if not may(actor, Action.SEE_EXAM, place):
+        return None
+    alert = _latest_alerts(connection, actor.county, [case_id]).get(case_id)
+    exams = connection.execute(_EXAMS_OF_CASE, {"county": actor.county, "case": case_id}).scalars()
+    return {
+        **_item(row, alert),
+        "exams": list(exams),
+        "owner_at": iso(row.owner_at),
+        "acknowledged_at": iso(row.acknowledged_at),
+        "seen_at": iso(row.seen_at),
+        "seen_by": _named(row.seen_by, row.seer_name),
+        "answer": _answer(row),
+        "read_back_at": iso(row.read_back_at),
+        "legal": states.CASE.legal_for(row.state, actor, place),
+        "history": _history(connection, actor, case_id),
+    }
+
+
+def _answer(row: Any) -> dict[str, Any] | None:
+    if row.answer is None:
+        return None
+    return {**row.answer, "by": _named(row.answered_by, row.answerer_name), "at": iso(row.answered_at)}
+
+
+def _history(connection: Connection, actor: Actor, case_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "seq": event["seq"],
+            "at": iso(event["at"]),
+            "kind": event["kind"],
+            "actor": event["data"].get("owner") or event["data"].get("by") or event["data"].get("seen_by"),
+            "reason": event["data"].get("reason_code") or event["data"].get("why"),
+            "step": event["data"].get("step"),
+            "colour": event["data"].get("colour"),
+        }
+        for event in events.of_case(connection, actor.county, case_id)
+    ]
+
+
+# --- exams -----------------------------------------------------------------------------------------------------------
+
+_EXAMS = (
+    select(
+        schema.exam,
+        schema.patient.c.name.label("patient_name"),
+        schema.patient.c.sex,
+        schema.patient.c.birth_date,
+        schema.patient.c.id_number,
+        schema.case.c.seen_at,
+        schema.case.c.seen_by,
+        schema.case.c.answer,
+        schema.case.c.answered_at,
+        schema.case.c.answered_by,
+        schema.case.c.read_back_at,
+        schema.case.c.seq.label("case_seq"),
+        _seer.c.name.label("seer_name"),
+        _answerer.c.name.label("answerer_name"),
+    )
+    .select_from(schema.exam)
+    .outerjoin(
+        schema.patient,
+        and_(schema.patient.c.county_id == schema.exam.c.county_id, schema.patient.c.id == schema.exam.c.patient_id),
+    )
+    .outerjoin(
+        schema.case, and_(schema.case.c.county_id == schema.exam.c.county_id, schema.case.c.id == schema.exam.c.case_id)
+    )
+    .outerjoin(_seer, _person(_seer, schema.case.c.seen_by))
+    .outerjoin(_answerer, _person(_answerer, schema.case.c.answered_by))
+    .where(schema.exam.c.county_id == bindparam("county"))
+)
+_EXAM = _EXAMS.where(schema.exam.c.id == bindparam("exam"))
+_NEWEST = (schema.exam.c.received_at, schema.exam.c.id)
+
+CONTEXT_ADVICE = {
+    "code": "CONTEXT",
+    "zh": "随图发来的症状或病人信息没有读懂,图已收到;请在页面上补充。",
+    "en": "The symptoms or details sent along could not be understood; the ECG is safe. Add them on the page.",
+}
+
+
+def exam(connection: Connection, actor: Actor, exam_id: str) -> dict[str, Any] | None:
+    """One exam with its stages, or ``None`` if it is not there or not the actor's to see."""
+    row = connection.execute(_EXAM, {"county": actor.county, "exam": exam_id}).one_or_none()
+    if row is None or not may(actor, Action.SEE_EXAM, Place(actor.county, row.site_id)):
+        return None
+    return _exam(row)
+
+
+def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 30) -> dict[str, Any]:
+    """The newest exams that the actor may see, a page at a time."""
+    statement = _EXAMS.order_by(*(column.desc() for column in _NEWEST)).limit(most + 1)
+    if actor.site is not None:
+        statement = statement.where(schema.exam.c.site_id == actor.site)
+    if cursor is not None:
+        received_at, exam_id = cursor.split(".", 1)
+        statement = statement.where(tuple_(*_NEWEST) < tuple_(literal(int(received_at)), literal(exam_id)))
+    rows = connection.execute(statement, {"county": actor.county}).all()
+    shown = rows[:most]
+    following = f"{shown[-1].received_at}.{shown[-1].id}" if len(rows) > most else None
+    return {"items": [_exam(row) for row in shown], "next": following}
+
+
+def _exam(row: Any) -> dict[str, Any]:
+    colour = None if row.colour is None else Colour(row.colour)
+    words = VILLAGE[colour]
+    waiting = row.status == states.EXAM.start and row.case_id is None
+    return {
+        "exam": row.id,
+        "site": row.site_id,
+        "sha256": row.sha256,
+        "bytes": row.bytes,
+        "received_at": iso(row.received_at),
+        "status": row.status,
+        "case": row.case_id,
+        "case_seq": row.case_seq,
+        "grade": row.grade,
+        "advice": [*row.advice, *([CONTEXT_ADVICE] if row.context_problem else [])],
+        "colour": colour,
+        "reason": row.reason,
+        "filename": row.files[0]["name"] if row.files else None,
+        "files": row.files,
+        "patient": _patient(row),
+        "symptoms": row.symptoms,
+        "urgent": row.urgent,
+        "problem": row.problem,
+        "instruction": None if waiting else {**words["answer"], "action": words["action"]},
+        "stages": {
+            "received_at": iso(row.received_at),
+            "analysed_at": iso(row.analysed_at),
+            "seen_at": iso(row.seen_at),
+            "seen_by": _named(row.seen_by, row.seer_name),
+            "answered_at": iso(row.answered_at),
+            "answer": _answer(row),
+            "read_back_at": iso(row.read_back_at),
+        },
+    }
+
+
+def site_of_exam(connection: Connection, county: str, exam_id: str) -> str | None:
+    """Where an exam came from."""
+    row = select(schema.exam.c.site_id).where(schema.exam.c.county_id == county, schema.exam.c.id == exam_id)
+    return connection.execute(row).scalar_one_or_none()
