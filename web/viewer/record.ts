@@ -1,9 +1,10 @@
-import type { Samples } from '../api/types'
+import type { Samples, Say } from '../api/types'
 
 /** Samples in millivolts, lead after lead; NaN where the device marked them invalid. */
 export interface Trace { rateHz: number; leads: string[]; samples: number; mv: Map<string, Float32Array> }
 export interface AverageBeat extends Trace { qrsOn: number; j: number }
-export interface Record12 { trace: Trace; average: AverageBeat | null }
+/** `filter` is what the server did to the samples before sending; null means that they are as recorded. */
+export interface Record12 { trace: Trace; average: AverageBeat | null; filter: Say | null }
 
 const INVALID = -32768
 
@@ -29,7 +30,7 @@ export function recordOf(wire: Samples): Record12 {
     ...decode(wire.average.microvolts, wire.leads, wire.average.samples, wire.average.rate_hz),
     qrsOn: wire.average.qrs_on, j: wire.average.j,
   }
-  return { trace: decode(wire.microvolts, wire.leads, wire.samples, wire.rate_hz), average }
+  return { trace: decode(wire.microvolts, wire.leads, wire.samples, wire.rate_hz), average, filter: wire.filter ?? null }
 }
 
 /** Mean of valid samples in [from, to), or NaN. */

@@ -1,0 +1,37 @@
+import type { Evidence } from '../api/types'
+import { lang } from '../words'
+import { signed } from '../viewer/evidence'
+
+/** Evidence as chips: lead · value with its sign · comparison · limit; the unit stands once for a group. */
+const OPS: Record<string, string> = { '>=': '≥', '<=': '≤', '>': '>', '<': '<', '==': '=' }
+/** Contracted measure names → what a cardiologist calls them. */
+const LABELS: Record<string, string> = { pr_ms: 'PR', qrs_ms: 'QRS', qt_ms: 'QT', qtc_ms: 'QTc', p_ms: 'P', q_ms: 'Q', q_mv: 'Q', r_mv: 'R', s_mv: 'S', t_mv: 'T', p_mv: 'P', rr_ms: 'RR' }
+const UNITS: [RegExp, { zh: string; en: string }][] = [[/_mv$/, { zh: 'mV', en: 'mV' }], [/_ms$/, { zh: 'ms', en: 'ms' }], [/_bpm$/, { zh: '次/分', en: '/min' }], [/_deg$/, { zh: '°', en: '°' }]]
+
+export const unitOf = (measure: string): string => UNITS.find(([end]) => end.test(measure))?.[1][lang.value] ?? ''
+const isSt = (measure: string) => /^st_/.test(measure)
+
+function label(measure: string): string {
+  if (isSt(measure)) return measure === 'st_j_mv' ? '' : measure.replace(/^st_/, '').replace(/_mv$/, '').toUpperCase()
+  if (measure === 'heart_rate_bpm') return lang.value === 'en' ? 'rate' : '心率'
+  return LABELS[measure] ?? measure.replace(/_(mv|ms|bpm|deg)$/, '').replace(/_/g, ' ')
+}
+const number = (e: { measure: string }, value: number): string => {
+  if (/_mv$/.test(e.measure)) return value.toFixed(2)
+  return Math.abs(value) >= 10 || Number.isInteger(value) ? String(Math.round(value)) : String(Math.round(value * 100) / 100)
+}
+
+export function chip(e: Evidence, withUnit = false): string {
+  const value = isSt(e.measure) ? signed(e.value) : number(e, e.value).replace('-', '−')
+  const limit = e.limit === null || e.limit === undefined ? '' : ` ${OPS[e.op] ?? e.op} ${number(e, e.limit).replace('-', '−')}`
+  const unit = withUnit ? ` ${unitOf(e.measure)}` : ''
+  return [e.lead ?? '', label(e.measure), value].filter(Boolean).join(' ') + limit + unit
+}
+
+/** One line for an alarm: II +0.27, III +0.29 ≥ 0.10 mV. At most five leads: the sheet has the rest. */
+export function line(evidence: readonly Evidence[] | null | undefined): string {
+  const st = (evidence ?? []).filter(e => isSt(e.measure) && e.lead)
+  const comma = lang.value === 'en' ? ', ' : '、'
+  if (st.length > 0) return `${st.slice(0, 5).map(e => `${e.lead} ${signed(e.value)}`).join(comma)} mV`
+  return (evidence ?? []).slice(0, 3).map(e => chip(e, true)).join(comma)
+}
