@@ -99,9 +99,9 @@ def _parse(data: bytes, name: str) -> Element:
     except (etree.XMLSyntaxError, ValueError) as error:
         if not data.rstrip().endswith((b">", b">\0")):
             raise _cut(name) from error
-        raise faults.damaged(name, f"XML 有误:{error}", f"the XML is broken: {error}") from error
+        raise faults.damaged(name, f"XML 有误：{error}", f"the XML is broken: {error}") from error
     if root.getroottree().docinfo.doctype:
-        raise faults.damaged(name, "含有 DTD,出于安全不予读取", "it carries a DTD, which is refused for safety")
+        raise faults.damaged(name, "含有 DTD，出于安全不予读取", "it carries a DTD, which is refused for safety")
     if etree.QName(root).localname != _ROOT:
         raise faults.unknown_format(name)
     return root
@@ -112,7 +112,7 @@ def _cut(name: str) -> Exception:
 
     return Unreadable(
         "CUT_SHORT",
-        f"{name} 不完整(XML 没有结尾):请重新复制或重新导出后再发送。",
+        f"{name} 不完整（XML 没有结尾）：请重新复制或重新导出后再发送。",
         f"{name} is cut short (its XML does not end): copy or export it again and send it again.",
     )
 
@@ -231,11 +231,11 @@ def _counts(digits: NDArray[np.float64]) -> NDArray[np.int32] | None:
 def _set_notes(sets: list[_Sequences], best: _Sequences) -> tuple[Note, ...]:
     notes: list[Note] = []
     if len(sets) > 1:
-        zh = f"文件有 {len(sets)} 段不同时的导联,只采用导联最多的一段。"
+        zh = f"文件有 {len(sets)} 段不同时的导联，只采用导联最多的一段。"
         en = f"The file has {len(sets)} sets of leads recorded one after the other; only the fullest is used."
         notes.append(Note("CHANNEL_LEFT_OUT", Text(zh, en)))
     if best.lengths_differ:
-        text = Text("各导联长度不同,缺少的采样为空。", "The leads differ in length; the missing samples are empty.")
+        text = Text("各导联长度不同，缺少的采样为空。", "The leads differ in length; the missing samples are empty.")
         notes.append(Note("LENGTHS_DIFFER", text))
     return tuple(notes)
 

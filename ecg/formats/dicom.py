@@ -64,7 +64,7 @@ def read(name: str, parts: Parts) -> Recording:
     if _DEFLATED in data[:1024]:
         raise Unreadable(
             "UNKNOWN_FORMAT",
-            f"{name} 是压缩(deflate)的 DICOM:请改为不压缩导出后再发送。",
+            f"{name} 是压缩（deflate）的 DICOM：请改为不压缩导出后再发送。",
             f"{name} is a deflated DICOM: export it without compression and send it again.",
         )
     with warnings.catch_warnings():
@@ -115,7 +115,7 @@ def _samples(item: Any, dataset: Any, name: str) -> tuple[NDArray[np.int64], NDA
     if word not in _DTYPES:
         raise Unreadable(
             "UNKNOWN_FORMAT",
-            f"{name} 的采样编码 {word} 不支持:请改为 16 位线性编码导出。",
+            f"{name} 的采样编码 {word} 不支持：请改为 16 位线性编码导出。",
             f"{name} uses the sample coding {word}, which is not read: export 16-bit linear samples.",
         )
     syntax = str(getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", ""))
@@ -161,7 +161,7 @@ def _recording(dataset: Any, best: _Group, groups: list[_Group], name: str) -> R
 
 
 def _others_note(others: int) -> Note:
-    zh = f"另有 {others} 组波形未采用(不同时或导联较少)。"
+    zh = f"另有 {others} 组波形未采用（不同时或导联较少）。"
     en = f"{others} further waveform groups were left out (not simultaneous, or fewer leads)."
     return Note("CHANNEL_LEFT_OUT", Text(zh, en))
 

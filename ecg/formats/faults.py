@@ -11,7 +11,7 @@ def empty(name: str) -> Unreadable:
     """Nothing in it: the device's or the copy's fault."""
     return Unreadable(
         "EMPTY",
-        f"文件 {name} 是空的(0 字节):请在心电图机上重新导出后再发送。",
+        f"文件 {name} 是空的（0 字节）：请在心电图机上重新导出后再发送。",
         f"The file {name} is empty (0 bytes): export it again from the ECG device and send it again.",
     )
 
@@ -20,7 +20,7 @@ def unknown_format(name: str) -> Unreadable:
     """No reader recognises the content."""
     return Unreadable(
         "UNKNOWN_FORMAT",
-        f"不认识文件 {name} 的格式:请在心电图机上改用 {FORMAT_NAMES} 之一导出后再发送。",
+        f"不认识文件 {name} 的格式：请在心电图机上改用 {FORMAT_NAMES} 之一导出后再发送。",
         f"The format of {name} is not known: set the ECG device to export one of {FORMAT_NAMES} and send it again.",
     )
 
@@ -30,7 +30,7 @@ def several_recordings(names: list[str]) -> Unreadable:
     shown = ", ".join(names[:4])
     return Unreadable(
         "UNKNOWN_FORMAT",
-        f"这个包里有 {len(names)} 份心电图({shown}):请每次只发送一份。",
+        f"这个包里有 {len(names)} 份心电图（{shown}）：请每次只发送一份。",
         f"This parcel holds {len(names)} recordings ({shown}): send one at a time.",
     )
 
@@ -40,7 +40,7 @@ def too_large(name: str, limit: int) -> Unreadable:
     mib = limit // 2**20
     return Unreadable(
         "UNKNOWN_FORMAT",
-        f"{name} 展开后超过 {mib} MiB,不像一份静息心电图:请只导出 10 秒的 12 导联记录。",
+        f"{name} 展开后超过 {mib} MiB，不像一份静息心电图：请只导出 10 秒的 12 导联记录。",
         f"{name} unpacks to more than {mib} MiB, which no resting ECG does: export the 10 s 12-lead recording only.",
     )
 
@@ -49,7 +49,7 @@ def part_missing(name: str) -> Unreadable:
     """The recording consists of several files and one was not sent."""
     return Unreadable(
         "PART_MISSING",
-        f"缺少文件 {name}:请把它和其余文件一起(或打成一个 zip)发送。",
+        f"缺少文件 {name}：请把它和其余文件一起（或打成一个 zip）发送。",
         f"The file {name} is missing: send it together with the others (or all of them in one zip).",
     )
 
@@ -58,7 +58,7 @@ def cut_short(name: str, there: int, needed: int, unit_zh: str = "字节", unit_
     """The file ends before what it announces: usually a copy that was interrupted."""
     return Unreadable(
         "CUT_SHORT",
-        f"{name} 不完整:应有 {needed} {unit_zh},只有 {there} {unit_zh}。请重新复制或重新导出后再发送。",
+        f"{name} 不完整：应有 {needed} {unit_zh}，只有 {there} {unit_zh}。请重新复制或重新导出后再发送。",
         f"{name} is cut short: {needed} {unit_en} announced, {there} there. Copy or export it again and send it again.",
     )
 
@@ -67,7 +67,7 @@ def damaged(name: str, zh: str, en: str) -> Unreadable:
     """The content contradicts itself; ``zh`` and ``en`` say where."""
     return Unreadable(
         "DAMAGED",
-        f"{name} 已损坏({zh}):请重新导出后再发送;若仍不行,请联系设备厂家。",
+        f"{name} 已损坏（{zh}）：请重新导出后再发送；若仍不行，请联系设备厂家。",
         f"{name} is damaged ({en}): export it again and send it again; if it persists, call the device's maker.",
     )
 
@@ -76,6 +76,6 @@ def no_ecg(name: str, zh: str, en: str) -> Unreadable:
     """The file is sound and holds no ECG samples; ``zh`` and ``en`` say what it holds instead."""
     return Unreadable(
         "NO_ECG",
-        f"{name} 里没有心电波形({zh}):请导出带波形的 12 导联心电图。",
+        f"{name} 里没有心电波形（{zh}）：请导出带波形的 12 导联心电图。",
         f"{name} holds no ECG waveform ({en}): export the 12-lead ECG with its waveform.",
     )

@@ -91,7 +91,7 @@ def _modified(name: str, stands_for: str) -> Note:
     return Note(
         "LEAD_MODIFIED",
         Text(
-            f"{name} 是监护改良导联,电极在躯干上,按 {stands_for} 显示,振幅不能与标准导联比较。",
+            f"{name} 是监护改良导联，电极在躯干上，按 {stands_for} 显示，振幅不能与标准导联比较。",
             f"{name} is a monitor's modified lead with electrodes on the trunk; shown as {stands_for}, "
             "its amplitudes do not compare with the standard lead's.",
         ),
@@ -100,4 +100,4 @@ def _modified(name: str, stands_for: str) -> Note:
 
 
 def _left_out(name: str, zh: str, en: str) -> Note:
-    return Note("CHANNEL_LEFT_OUT", Text(f"通道 {name} 未采用:{zh}。", f"Channel {name} was left out: {en}."), name)
+    return Note("CHANNEL_LEFT_OUT", Text(f"通道 {name} 未采用：{zh}。", f"Channel {name} was left out: {en}."), name)

@@ -89,14 +89,14 @@ def read(name: str, parts: Parts) -> Recording:
         raise _refused(name, "节律数据已减去参考心搏", "its rhythm data have the reference beat subtracted")
     rhythm = _waves(sections, 6, spans, tables, name)
     if rhythm is None:
-        raise faults.no_ecg(name, "没有第 6 节(节律数据)", "it has no section 6 (rhythm data)")
+        raise faults.no_ecg(name, "没有第 6 节（节律数据）", "it has no section 6 (rhythm data)")
     return _recording(name, sections, spans, rhythm, _beats(sections, spans, tables, name))
 
 
 def _refused(name: str, zh: str, en: str) -> Unreadable:
     return Unreadable(
         "UNKNOWN_FORMAT",
-        f"{name} 使用了有损压缩的 SCP-ECG({zh}):请在心电图机上改为不压缩导出后再发送。",
+        f"{name} 使用了有损压缩的 SCP-ECG（{zh}）：请在心电图机上改为不压缩导出后再发送。",
         f"{name} is SCP-ECG with lossy compression ({en}): set the device to export without it and send again.",
     )
 
@@ -131,7 +131,7 @@ def _spans(sections: _Sections, name: str) -> tuple[list[_LeadSpan], int]:
     data = sections.data.get(3, b"")
     count = data[0] if len(data) >= 2 else 0
     if not 0 < count <= MAX_LEADS or len(data) < 2 + count * _LEAD.size:
-        raise faults.no_ecg(name, "没有导联定义(第 3 节)", "it defines no leads (section 3)")
+        raise faults.no_ecg(name, "没有导联定义（第 3 节）", "it defines no leads (section 3)")
     spans = [_LeadSpan(*_LEAD.unpack_from(data, 2 + index * _LEAD.size)) for index in range(count)]
     if any(span.end < span.start or span.end - span.start >= MAX_SAMPLES for span in spans):
         raise faults.damaged(name, "导联的起止位置错误", "a lead ends before it begins")
@@ -243,12 +243,12 @@ def _notes(sections: _Sections, spans: list[_LeadSpan], rhythm: _Waves) -> tuple
     notes: list[Note] = []
     if sections.wrong_crc or sections.file_crc_wrong:
         where = ", ".join(str(number) for number in sorted(sections.wrong_crc)) or "file"
-        zh = f"SCP 校验和不符({where}):文件可能在传输或转换中被改动。"
+        zh = f"SCP 校验和不符（{where}）：文件可能在传输或转换中被改动。"
         en = f"An SCP checksum does not match ({where}): the file may have been altered on its way."
         notes.append(Note("CHECKSUM_WRONG", Text(zh, en)))
     pairs = list(zip(spans, rhythm.counts, strict=True))
     if any(len(count) + 1 < span.end - span.start + 1 for span, count in pairs):
-        zh = "各导联实际采样少于文件所述,缺少部分为空。"
+        zh = "各导联实际采样少于文件所述，缺少部分为空。"
         en = "The leads hold fewer samples than the file announces; the rest is empty."
         notes.append(Note("LENGTHS_DIFFER", Text(zh, en)))
     return tuple(notes)

@@ -74,7 +74,7 @@ def _header(data: bytes, name: str) -> Header:
             raise ValueError("not text")
         return parse(text)
     except (ValueError, OverflowError) as error:
-        raise faults.damaged(name, f"头文件无法解析:{error}", f"the header cannot be parsed: {error}") from error
+        raise faults.damaged(name, f"头文件无法解析：{error}", f"the header cannot be parsed: {error}") from error
 
 
 def _text(data: bytes) -> str | None:
@@ -157,10 +157,10 @@ def _gain_notes(lines: list[SignalLine]) -> tuple[Note, ...]:
     if all(line.gain_stated for line in lines):
         return ()
     text = Text(
-        "文件没有写明增益,按 WFDB 的约定取每毫伏 200 个单位。",
+        "文件没有写明增益，按 WFDB 的约定取每毫伏 200 个单位。",
         "The file states no gain; WFDB's convention of 200 units per mV was assumed.",
     )
-    return (Note("GAIN_ASSUMED", text),)
+    return (Note("GAIN_DEFAULT", text),)
 
 
 def _checksum_notes(header: Header, counts: Counts) -> tuple[Note, ...]:
@@ -173,7 +173,7 @@ def _checksum_notes(header: Header, counts: Counts) -> tuple[Note, ...]:
     if not wrong:
         return ()
     text = Text(
-        f"{'、'.join(wrong)} 的校验和与采样不符:文件可能在传输或转换中被改动。",
+        f"{'、'.join(wrong)} 的校验和与采样不符：文件可能在传输或转换中被改动。",
         f"The checksum of {', '.join(wrong)} does not match its samples: the file may have been altered on its way.",
     )
     return (Note("CHECKSUM_WRONG", text),)

@@ -127,10 +127,10 @@ def test_gain_baseline_and_unit_of_the_header_are_obeyed() -> None:
     assert record("a.dat 16 1000/mV 16 100 0 0 0 I", data).millivolts[0, 0] == pytest.approx(0.05)
 
 
-def test_a_header_without_gain_is_said_to_be_assumed() -> None:
+def test_a_header_without_gain_is_said_to_take_the_default() -> None:
     ecg = record("a.dat 16", np.full(1000, 200, dtype="<i2").tobytes())
     assert ecg.millivolts[0, 0] == 1.0
-    assert [note.code for note in ecg.notes] == ["GAIN_ASSUMED"]
+    assert [note.code for note in ecg.notes] == ["GAIN_DEFAULT"]
 
 
 def test_an_invalid_sample_is_nan_and_not_minus_thirty_millivolts() -> None:
