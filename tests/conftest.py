@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,9 +68,16 @@ def chinese_font() -> None:
         needs.missing(needs.CHINESE_FONT, "fontconfig knows none; try `make test`, or install fonts-wqy-microhei")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
     """What the machine lacked, one line each, just above pytest's own closing line."""
+    yield
     stats = terminalreporter.stats
     reports = [*stats.get("skipped", []), *stats.get("failed", []), *stats.get("error", [])]
-    for line in needs.lines(report.longreprtext for report in reports):
+    for line in needs.lines(_outcome(report) for report in reports):
         terminalreporter.write_line(line, yellow=True)
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    """Why this test did not pass; a skip's report is (file, line, reason)."""
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,5 +46,8 @@ def has_chinese_font() -> bool:
         listed = subprocess.run(["fc-list", ":lang=zh-cn", "family"], capture_output=True, text=True, check=False)
         if listed.returncode == 0:
             return bool(listed.stdout.strip())
-    places = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
+    places = [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts"]
+    shown = Path(os.environ.get("FONTCONFIG_FILE", os.devnull))
+    if shown.exists():
+        places += [Path(folder) for folder in re.findall("<dir>(.*?)</dir>", shown.read_text(encoding="utf-8"))]
     return any(next(place.rglob(pattern), None) for place in places for pattern in _FONT_FILES if place.is_dir())

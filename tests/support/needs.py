@@ -52,7 +52,7 @@ def lines(outcomes: Iterable[str]) -> list[str]:
     cost: Counter[str] = Counter()
     for outcome in outcomes:
         for need in _NEEDS:
-            _, found, why = outcome.partition(_SENTENCE.format(need=need, why=""))
-            if found:
+            before, found, why = outcome.partition(_SENTENCE.format(need=need, why=""))
+            if found and before in {"", "Skipped: "}:
                 cost[f"{need} could not be had ({why.splitlines()[0]})"] += 1
     return [f"{what}: {count} {'test' if count == 1 else 'tests'} did not run" for what, count in cost.items()]
