@@ -52,7 +52,8 @@ def draw(file: Path, output: Path) -> None:
     from ecg.errors import Unreadable
 
     try:
-        drawing = svg(ecg.read(file))
+        recording = ecg.read(file)
+        drawing = svg(recording, ecg.analyze(recording), language="zh" if _language(None) == "zh" else "en")
     except Unreadable as error:
         raise Refusal(error.text.zh, error.text.en) from error
     try:
@@ -78,11 +79,12 @@ def _known_ruleset(asked: str | None) -> str:
 
 def _document(file: str, ruleset: str) -> dict[str, Any]:
     import ecg
+    from ecg.document import document
     from ecg.errors import Unreadable
 
     try:
         recording = ecg.read(Path(file))
-        return ecg.document(ecg.analyze(recording, ruleset=ruleset), recording, file)
+        return document(ecg.analyze(recording, ruleset=ruleset), recording, file)
     except Unreadable as error:
         return _error(file, error.code, error.text.zh, error.text.en)
     except Exception as error:  # noqa: BLE001 (our mistake on one file must not cost the others)
