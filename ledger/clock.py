@@ -1,7 +1,7 @@
 """The one clock: UTC microseconds of the database, and deadlines that a clock set back cannot delay.
 
-SQL's own ``now()`` is used nowhere: on PostgreSQL several machines ask one database for the time (the offset is
-measured once a connection), on SQLite the machine's clock is the database's. Tests inject :class:`ManualClock`.
+SQL's own ``now()`` is used nowhere: on PostgreSQL several machines ask one database for the time (the writer measures
+the offset, again each minute), on SQLite the machine's clock is the database's. Tests inject :class:`ManualClock`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -79,18 +79,24 @@ class Deadlines:
     def overdue(self, pending: dict[K, int]) -> set[K]:
         """Which of ``pending`` (key → deadline) are due; keys that are no longer pending are forgotten."""
         now, passed = self.clock.now(), self.clock.monotonic()
-        kept = {key: seen for key, seen in self._first.items() if seen[0] == pending.get(key)}
+        kept: dict[Hashable, tuple[int, int]] = {}
         for key, deadline in pending.items():
-            kept.setdefault(key, (deadline, passed + max(deadline - now, 0)))
+            seen = self._first.get(key)
+            kept[key] = seen if seen and seen[0] == deadline else (deadline, passed + max(deadline - now, 0))
         self._first = kept
         return {key for key in pending if pending[key] <= now or kept[key][1] <= passed}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def iso(instant: int | None) -> str | None:
     """An instant as the contract writes it: ``2026-11-24T03:10:05.000000Z``."""
     if instant is None:
         return None
-    return datetime.fromtimestamp(instant / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    at = _EPOCH + instant * _MICROSECOND  # whole numbers all the way: a float loses microseconds
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def instant(text: str) -> int:
@@ -98,4 +104,4 @@ def instant(text: str) -> int:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"a time needs its zone: {text}")
-    return round(at.timestamp() * SECOND)
+    return (at - _EPOCH) // _MICROSECOND

@@ -8,11 +8,13 @@ that was given up cannot overwrite its successor. After ``max_attempts`` a row i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select, tuple_, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ledger.database import Transaction
 from ledger.ids import new_id
@@ -45,50 +47,55 @@ class Claim:
 
 
 def claim(transaction: Transaction, queue: Queue, most: int) -> list[Claim]:
-    """Take at most ``most`` due rows; each is taken by one worker only, on whichever machine it runs."""
-    ids = _due(transaction, queue, most)
+    """Take at most ``most`` due rows, the first of :class:`Queue` first; each is taken by one worker only."""
+    find, take, _ = _statements(queue)
+    connection = transaction.connection
+    ids = [(row.county_id, row.id) for row in connection.execute(find, {"now": transaction.now, "most": most})]
     if not ids:
         return []
-    lease, table = new_id(), queue.table
-    taken = (
-        update(table)
-        .where(tuple_(table.c.county_id, table.c.id).in_(ids))
-        .values(lease=lease, attempts=table.c.attempts + 1, work_at=transaction.now + queue.lease_us)
-        .returning(table.c.county_id, table.c.id, table.c.attempts)
-    )
-    attempts = {(row.county_id, row.id): row.attempts for row in transaction.connection.execute(taken)}
+    lease = new_id()
+    values = {"which": ids, "new_lease": lease, "until": transaction.now + queue.lease_us}
+    attempts = {(row.county_id, row.id): row.attempts for row in connection.execute(take, values)}
     return [Claim(county, row_id, lease, attempts[county, row_id]) for county, row_id in ids]
 
 
-def _due(transaction: Transaction, queue: Queue, most: int) -> list[tuple[str, str]]:
+@functools.cache
+def _statements(queue: Queue) -> tuple[Select[Any], ReturningUpdate[Any], Select[Any]]:
+    """To find and lock what is due, to take it, to find what is spent."""
     table = queue.table
     due = and_(table.c.work_at <= bindparam("now"), table.c.attempts < queue.max_attempts)
-    turn = func.row_number().over(partition_by=queue.turn, order_by=table.c.work_at)
-    ordered = select(table.c.county_id, table.c.id).where(due).order_by(*queue.first, turn, table.c.work_at)
-    now = {"now": transaction.now}
-    found = [(row.county_id, row.id) for row in transaction.connection.execute(ordered.limit(most * 4), now)]
-    if not found:
-        return []
-    # a window cannot be locked, so the rows found are locked in a second step; what another has is skipped
-    locked = (
+    # a window cannot be locked, so the turns are counted beside the rows
+    turn = func.row_number().over(partition_by=queue.turn, order_by=(table.c.work_at, table.c.id)).label("turn")
+    turns = select(table.c.county_id, table.c.id, turn).where(due).subquery("turns")
+    find = (
         select(table.c.county_id, table.c.id)
-        .where(due, tuple_(table.c.county_id, table.c.id).in_(found))
-        .with_for_update(skip_locked=True)
+        .join(turns, and_(turns.c.county_id == table.c.county_id, turns.c.id == table.c.id))
+        .where(due)
+        .order_by(*queue.first, turns.c.turn, table.c.work_at, table.c.id)
+        .limit(bindparam("most"))
+        # only the rows that are returned are locked; what another has is passed over
+        .with_for_update(of=table, skip_locked=True, key_share=True)
     )
-    free = {(row.county_id, row.id) for row in transaction.connection.execute(locked, now)}
-    return [key for key in found if key in free][:most]
+    take = (
+        update(table)
+        .where(tuple_(table.c.county_id, table.c.id).in_(bindparam("which", expanding=True)))
+        .values(lease=bindparam("new_lease"), attempts=table.c.attempts + 1, work_at=bindparam("until"))
+        .returning(table.c.county_id, table.c.id, table.c.attempts)
+    )
+    spent = (
+        select(table.c.county_id, table.c.id)
+        .where(table.c.work_at <= bindparam("now"), table.c.attempts >= queue.max_attempts)
+        .order_by(table.c.work_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return find, take, spent
 
 
 def spent(transaction: Transaction, queue: Queue, most: int) -> Sequence[tuple[str, str]]:
     """Rows whose last permitted attempt ended without a result: (county, id); the caller parks them."""
-    table = queue.table
-    ended = (
-        select(table.c.county_id, table.c.id)
-        .where(table.c.work_at <= transaction.now, table.c.attempts >= queue.max_attempts)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    return [(row.county_id, row.id) for row in transaction.connection.execute(ended)]
+    ended = transaction.connection.execute(_statements(queue)[2], {"now": transaction.now, "most": most})
+    return [(row.county_id, row.id) for row in ended]
 
 
 def holds(transaction: Transaction, queue: Queue, held: Claim) -> bool:
@@ -100,7 +107,7 @@ def holds(transaction: Transaction, queue: Queue, held: Claim) -> bool:
         table.c.lease == held.lease,
         table.c.work_at.is_not(None),
     )
-    return transaction.connection.execute(row.with_for_update()).first() is not None
+    return transaction.connection.execute(row.with_for_update(key_share=True)).first() is not None
 
 
 def renew(transaction: Transaction, queue: Queue, held: Claim) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 
 import zstandard
 from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger import schema
 from ledger.database import Transaction
@@ -33,7 +34,11 @@ _PIECES = (
     )
     .order_by(schema.original_piece.c.number)
 )
-_INSERT = insert(schema.original)
+# The first to bring these bytes keeps them; on PostgreSQL a second one waits here until the first has committed.
+_INSERT = {
+    "sqlite": sqlite.insert(schema.original).on_conflict_do_nothing().returning(schema.original.c.bytes),
+    "postgresql": postgresql.insert(schema.original).on_conflict_do_nothing().returning(schema.original.c.bytes),
+}
 _INSERT_PIECE = insert(schema.original_piece)
 
 
@@ -54,11 +59,10 @@ class Prepared:
 def put(transaction: Transaction, county: str, prepared: Prepared) -> None:
     """Keep the bytes; the same bytes a second time are one original."""
     connection = transaction.connection
-    key = {"county": county, "sha256": prepared.sha256}
-    if connection.execute(_ROW, key).first() is not None:
-        return
     row = {"county_id": county, "sha256": prepared.sha256, "bytes": prepared.size}
-    connection.execute(_INSERT, {**row, "encoding": prepared.encoding, "created_at": transaction.now})
+    row |= {"encoding": prepared.encoding, "created_at": transaction.now}
+    if connection.execute(_INSERT[connection.dialect.name], row).first() is None:
+        return
     for number, piece in enumerate(prepared.pieces):
         piece_row = {"county_id": county, "sha256": prepared.sha256, "number": number, "data": piece}
         connection.execute(_INSERT_PIECE, piece_row)
@@ -73,6 +77,8 @@ def get(connection: Connection, county: str, sha256: str) -> bytes:
     data = b"".join(connection.execute(_PIECES, key).scalars())
     if row.encoding == "zstd":
         try:
+            if zstandard.frame_content_size(data) != row.bytes:  # before so much memory is taken
+                raise OriginalDamaged(f"original {sha256} has another length than was kept")
             data = zstandard.ZstdDecompressor().decompress(data, max_output_size=row.bytes)
         except zstandard.ZstdError as error:
             raise OriginalDamaged(f"original {sha256}: {error}") from error
