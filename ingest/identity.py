@@ -118,8 +118,8 @@ def is_valid_id_number(number: str) -> bool:
 
 
 def clean(text: str, most: int = MAX_LETTERS) -> str:
-    """One line of text without control characters, lone surrogates or doubled spaces, in Unicode's NFKC."""
-    kept = "".join(letter for letter in text if unicodedata.category(letter) not in {"Cc", "Cs", "Cn"})
+    """One line of text without control or invisible characters, lone surrogates, doubled spaces, in Unicode's NFKC."""
+    kept = "".join(letter for letter in text if unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Cn"})
     return " ".join(unicodedata.normalize("NFKC", kept).split())[:most].strip()
 
 

@@ -162,7 +162,6 @@ _RAISE = (
         patient_id=bindparam("to_patient_id"),
         conflicts=bindparam("to_conflicts"),
         context_problem=bindparam("to_context_problem"),
-        advice=bindparam("to_advice"),
         rate_at=bindparam("to_rate_at"),
     )
 )
@@ -218,7 +217,7 @@ def _new_row(transaction: Transaction, ready: Ready) -> dict[str, Any]:
         "patient_id": identities.find_or_create(transaction, ready.county, ready.site, said.identity),
         "conflicts": [],
         "context_problem": said.problem,
-        "advice": [contexts.ADVICE] if said.problem else [],
+        "advice": [],
         "work_at": now,
         "attempts": 0,
         "unread_at": now + UNREAD_AFTER_US,
@@ -230,7 +229,6 @@ def _hear_again(transaction: Transaction, row: RowMapping, said: Context, sender
     patient, conflicts, is_filled = _identified(transaction, row, said, sender)
     known = Context(row["urgent"], tuple(row["symptoms"]), row["onset_at"], row["fmc_at"])
     merged = contexts.merge(known, said)
-    problem = _problem_after(row["context_problem"], said)
     values: dict[str, Any] = {
         "urgent": merged.urgent,
         "symptoms": list(merged.symptoms),
@@ -238,8 +236,7 @@ def _hear_again(transaction: Transaction, row: RowMapping, said: Context, sender
         "fmc_at": merged.fmc_at,
         "patient_id": patient,
         "conflicts": conflicts,
-        "context_problem": problem,
-        "advice": _advice_after(row["advice"], problem),
+        "context_problem": _problem_after(row["context_problem"], said),
     }
     if any(values[name] != row[name] for name in values) or is_filled:
         # before its first rating an exam is rated with what is known then
@@ -284,14 +281,6 @@ def _problem_after(known: bool, said: Context) -> bool:
     if said.problem:
         return True
     return known and said == Context()
-
-
-def _advice_after(advice: list[dict[str, Any]], problem: bool) -> list[dict[str, Any]]:
-    """The exam's advice with or without ours; what the analyser advised stays."""
-    others = [one for one in advice if one.get("code") != contexts.ADVICE["code"]]
-    if problem:
-        return advice if len(others) < len(advice) else [contexts.ADVICE, *advice]
-    return others
 
 
 def _receipt(row: Any, problem: bool, *, is_new: bool) -> Receipt:

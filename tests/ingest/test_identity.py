@@ -1,0 +1,82 @@
+"""One person is one row, two people never are, and a mistyped number joins nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.identity import Identity, find_or_create, is_valid_id_number, read_identity
+from ledger import schema
+from tests.ingest.kit import World
+
+NUMBER = "11010519491231002X"  # the example of GB 11643-1999
+
+
+def test_the_standards_own_example_is_valid_and_says_birth_date_and_sex() -> None:
+    identity, misread = read_identity({"id_number": "1101 0519 4912 3100 2x"})
+    assert not misread
+    assert identity == Identity(id_number=NUMBER, birth_date="1949-12-31", sex="female")
+
+
+@given(st.integers(0, 16), st.integers(0, 9))
+def test_one_wrong_digit_is_found(at: int, digit: int) -> None:
+    wrong = f"{NUMBER[:at]}{digit}{NUMBER[at + 1 :]}"
+    assert is_valid_id_number(wrong) == (wrong == NUMBER)
+
+
+@pytest.mark.parametrize(
+    "number", ["", "1" * 18, "11010519491331002X", "１１０１０５１９４９１２３１００２Ｘ", "110105194912310021"]
+)
+def test_other_numbers_are_not(number: str) -> None:
+    assert not is_valid_id_number(number)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"sex": "M"}, Identity(sex="male")),
+        ({"sex": 2}, Identity(sex="female")),
+        ({"sex": "未知"}, Identity()),
+        ({"birth_date": "19580302"}, Identity(birth_date="1958-03-02")),
+        ({"birth_date": "1958年3月2日"}, Identity(birth_date="1958-03-02")),
+        ({"birth_date": "1958-03-02T00:00:00+08:00"}, Identity(birth_date="1958-03-02")),
+        ({"name": "\u202a 张\u3000三\x00\ud800"}, Identity(name="张 三")),
+    ],
+)
+def test_what_was_typed_is_normalised(said: dict[str, Any], meant: Identity) -> None:
+    assert read_identity(said) == (meant, False)
+
+
+def _row(world: World, identity: Identity, site: str | None = None) -> str | None:
+    return world.ledger.write(lambda tx: find_or_create(tx, world.county, site or world.site, identity))
+
+
+def test_card_or_number_or_name_with_birth_date_and_sex_join(world: World) -> None:
+    first = _row(world, Identity("张三", NUMBER, None, "1949-12-31", "female"))
+    assert _row(world, Identity(None, NUMBER, "C1"), world.other_site) == first
+    assert _row(world, Identity("章三", card="C1"), world.other_site) == first
+    assert _row(world, Identity("张三", birth_date="1949-12-31", sex="female")) == first
+    (row,) = world.rows(schema.patient)
+    assert (row["name"], row["id_number"], row["card"]) == ("张三", NUMBER, "C1")
+
+
+def test_a_name_alone_another_site_or_a_contradiction_does_not_join(world: World) -> None:
+    first = _row(world, Identity("张三", NUMBER, "C1", "1949-12-31", "female"))
+    strangers = [
+        _row(world, Identity("张三")),
+        _row(world, Identity("张三", birth_date="1949-12-31", sex="female"), world.other_site),
+        _row(world, Identity("张三", None, "C2", "1949-12-31", "female")),
+        _row(world, Identity("李四", None, "C1", "1980-01-01", "male")),
+    ]
+    assert first not in strangers
+    assert len(set(strangers)) == 4
+
+
+def test_a_mistyped_number_is_kept_and_joins_nobody_and_nothing_said_makes_no_row(world: World) -> None:
+    wrong = NUMBER[:-1] + "1"
+    assert _row(world, Identity(id_number=wrong)) != _row(world, Identity(id_number=wrong))
+    assert [row["id_number"] for row in world.rows(schema.patient)] == [wrong, wrong]
+    assert _row(world, Identity()) is None
