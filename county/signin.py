@@ -254,7 +254,7 @@ def _by_name(
     row = connection.execute(_BY_NAME, {"county": county, "name": name if is_usable(name) else ""}).one_or_none()
     if row is None:
         return None, None
-    return _person(row.tuple()), passwords.PasswordHash(row.password_hash)
+    return _person(tuple(row)), passwords.PasswordHash(row.password_hash)
 
 
 def _which_county(connection: Connection, named: str | None) -> str | None:
@@ -313,7 +313,7 @@ async def sign_out(ledger: Ledger, who: Actor) -> None:
 def session(connection: Connection, who: Actor, now: int) -> Session | None:
     """The actor's session; ``None`` if it is not live any more, and for a device."""
     row = connection.execute(_SESSION, {"county": who.county, "session": who.session or "", "now": now}).one_or_none()
-    return None if row is None else Session(row.expires_at, _person(row.tuple()[1:]))
+    return None if row is None else Session(row.expires_at, _person(tuple(row)[1:]))
 
 
 def live(connection: Connection, actors: Iterable[Actor], now: int) -> set[Actor]:

@@ -15,7 +15,7 @@ from ledger import schema
 from ledger.chain import GENESIS
 from ledger.clock import SECOND, instant
 from ledger.database import Ledger
-from tests.county.world import PASSWORD, World
+from tests.county.world import PASSWORD, World, on_sqlite
 
 
 def assert_both_languages(error: errors.CountyError) -> None:
@@ -61,6 +61,7 @@ def test_a_name_that_cannot_be_shown_is_refused() -> None:
     assert checked("  A\u030a  村 ") == "Å 村", "one spelling of what looks the same"
 
 
+@on_sqlite
 def test_a_place_off_the_map_is_refused(world: World) -> None:
     for x, y in ((0.5, None), (None, 0.5), (1.5, 0.5), (0.5, -0.1), (float("nan"), 0.5)):
         with pytest.raises(errors.OffTheMap):
@@ -92,7 +93,7 @@ def test_midnight_is_chinas() -> None:
     assert midnight(instant("2026-11-24T16:00:00Z")) == instant("2026-11-25T00:00:00+08:00")
 
 
-def test_a_device_key_is_shown_once_and_kept_as_a_hash(world: World) -> None:
+def test_a_device_key_is_shown_once_kept_as_a_hash_and_can_be_revoked(world: World) -> None:
     assert world.key.startswith("ek_")
     assert len(world.key) > 40
     (row,) = world.rows(schema.device)
@@ -101,9 +102,6 @@ def test_a_device_key_is_shown_once_and_kept_as_a_hash(world: World) -> None:
     found = world.ledger.read(lambda connection: devices.by_key(connection, world.key))
     assert found == devices.Device(world.county, world.device, world.site, "上坪村卫生室")
     assert world.ledger.read(lambda connection: devices.by_key(connection, world.key[:-1])) is None
-
-
-def test_a_revoked_key_opens_nothing(world: World) -> None:
     world.ledger.write(lambda tx: devices.revoke(tx, world.county, world.device, reason="lost"))
     assert world.ledger.read(lambda connection: devices.by_key(connection, world.key)) is None
     with pytest.raises(errors.UnknownDevice) as again:
@@ -111,6 +109,7 @@ def test_a_revoked_key_opens_nothing(world: World) -> None:
     assert_both_languages(again.value)
 
 
+@on_sqlite
 def test_a_password_is_kept_as_argon2_and_nowhere_in_clear(world: World) -> None:
     rows = world.rows(schema.person)
     assert all(row["password_hash"].startswith("$argon2id$") for row in rows)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from ledger.clock import ManualClock
 from ledger.database import Ledger
+
+# what does not depend on the database is told once
+on_sqlite = pytest.mark.parametrize("engine_url", ["sqlite"], indirect=True)
 
 PASSWORD = "correct horse battery"
 
