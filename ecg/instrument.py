@@ -26,7 +26,7 @@ from ecg.signal.filters import Bank, Floats, band_pass, high_pass, low_pass, smo
 from ecg.signal.leads import algebra_holds, analysed_leads, independent_count
 from ecg.signal.reversal import suspected, undone
 from ecg.signal.units import calibrate
-from ecg.waves import Outline, outline, qrs_bounds
+from ecg.waves import P_LIKE, Outline, outline, qrs_bounds
 
 WORK_HZ = (400.0, 1250.0)
 """Slower recordings are interpolated and faster ones thinned by a whole factor before they are measured."""
@@ -98,11 +98,11 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
     referenced: Floats | None = None
     if rendered is not None and main is not None:
         has_p = _p_share(rendered, main)
-        if has_p is not None and has_p < 0.5:
+        if has_p is not None and has_p <= 0.5:
             rendered, main = _without_p(rendered, main), rendered.outlines[0]
         referenced = _referenced(rendered.averages[0], main, trace.rate_hz)
         beats = _kinds(trace, rendered, has_p)
-        sure_p = has_p is not None and has_p >= 0.5
+        sure_p = has_p is not None and has_p > 0.5
         measures = measured(
             referenced, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, *_intervals(rendered, trace.rate_hz, sure_p)
         )
@@ -246,13 +246,13 @@ def _outside(samples: int, spans: Ints, margin: int) -> NDArray[np.bool_]:
 
 
 def _p_share(rendered: Rendered, main: Outline) -> float | None:
-    """Share of dominant beats with a P before them; ``None`` where there was no room to look for one."""
+    """Share of dominant beats whose P resembles the others' P; ``None`` where there was no room to look for one."""
     if rendered.rr_ms.size and float(np.median(rendered.rr_ms)) < 60000.0 / FAST_BPM:
         return None
     if main.p is None:
         return 0.0
-    rows = (rendered.shapes.labels == 0) & (rendered.marks.p_fit > -1.0)
-    return float(rendered.marks.has_p[rows].mean()) if rows.any() else None
+    alike = rendered.marks.p_alike[np.isfinite(rendered.marks.p_alike)]
+    return float((alike >= P_LIKE).mean()) if alike.size else None
 
 
 def _without_p(rendered: Rendered, main: Outline) -> Rendered:
@@ -285,7 +285,7 @@ def _kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Bea
     rr = np.concatenate([[np.inf], rendered.rr_ms])
     usual = float(np.median(rendered.rr_ms)) if rendered.rr_ms.size else USUAL_RR_MS
     early = rr < EARLY * usual
-    regular = bool(early.mean() <= 0.34) and (p_share or 0.0) >= 0.5
+    regular = bool(early.mean() <= 0.34) and (p_share or 0.0) > 0.5
     width = [(int(o.qrs_global[2]) - int(o.qrs_global[0])) / ms if o is not None else 0.0 for o in rendered.outlines]
     out: list[Beat] = []
     for k, (sample, label) in enumerate(zip(shapes.samples.tolist(), shapes.labels.tolist(), strict=True)):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecg.beats import Ints, Shapes
 from ecg.signal.filters import Floats
-from ecg.waves import P_LIKE, Outline, lags
+from ecg.waves import P_LIKE, Outline, detrended, lags
 
 NOWHERE = -(10**9)
 P_EARLY_MS, P_LATE_MS = 200.0, 60.0
@@ -23,7 +23,8 @@ T_LAG_MS = 48.0
 class BeatMarks:
     """Marks of all beats, int [beat, lead, 3] and globally int [beat, 3], ``NOWHERE`` where a wave is absent.
 
-    ``p_fit`` float [beat]: how well each P window fits the average P (−1 where none was sought).
+    ``p_alike`` float [beat]: how well each dominant beat's P window resembles the mean of all the other beats' (NaN where
+    none was compared). In fibrillation it is near 0; a template that holds the beat itself would flatter it.
     """
 
     p: Ints
@@ -32,7 +33,7 @@ class BeatMarks:
     p_global: Ints
     qrs_global: Ints
     t_global: Ints
-    p_fit: Floats
+    p_alike: Floats
 
     @property
     def has_p(self) -> NDArray[np.bool_]:
@@ -48,7 +49,7 @@ def carried(
     marks = BeatMarks(
         *(np.full((count, leads, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
         *(np.full((count, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
-        np.full(count, -1.0),
+        np.full(count, np.nan),
     )
     for shape, outline in enumerate(outlines):
         rows = np.flatnonzero(shapes.labels == shape)
@@ -102,7 +103,7 @@ def _carry_p(
     )
     take_far = far_fit > near_fit + P_FAR_GAIN
     shift, fit = np.where(take_far, far, near), np.where(take_far, far_fit, near_fit)
-    marks.p_fit[:] = fit
+    _compare_p(marks, signal, shapes, origin + low, high - low)
     onset = marks.qrs_global[:, 0]
     previous_t = np.concatenate([[NOWHERE], marks.t_global[:-1, 1]])
     place = outline.p_global[None] + (origin + shift)[:, None]
@@ -112,6 +113,17 @@ def _carry_p(
     marks.p[rows] = outline.p[None] + (origin + shift)[rows, None, None]
     marks.p[np.ix_(rows, np.flatnonzero(~outline.p_seen))] = NOWHERE
     marks.p_global[rows] = place[rows]
+
+
+def _compare_p(marks: BeatMarks, signal: Floats, shapes: Shapes, starts: Ints, width: int) -> None:
+    """Each dominant beat's P window against the mean of the others, all leads together, without mean and trend."""
+    rows = np.flatnonzero((shapes.labels == 0) & (starts >= 0) & (starts + width <= signal.shape[1]))
+    if rows.size < 3:
+        return
+    windows = detrended(signal[:, starts[rows, None] + np.arange(width)[None, :]].transpose(1, 0, 2))
+    others = windows.sum(axis=0)[None] - windows
+    size = np.sqrt(np.einsum("bln,bln->b", windows, windows) * np.einsum("bln,bln->b", others, others))
+    marks.p_alike[rows] = np.einsum("bln,bln->b", windows, others) / np.maximum(size, 1e-12)
 
 
 def _forget_outside(marks: BeatMarks, samples: int) -> None:

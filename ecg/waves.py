@@ -31,9 +31,9 @@ T_REACH_MS = 150.0
 T_LEAD_MS = 130.0
 T_SHARE_OF_RR = 0.70
 QRS_BACK_MS, QRS_FORTH_MS = 120.0, 150.0
-QRS_SLOPE = 0.08
+QRS_SLOPE = 0.04
 """QRS lasts while a lead's slope is above this share of its steepest [project, LUDB half]."""
-QRS_SLOPE_END = 0.10
+QRS_SLOPE_END = 0.04
 QUIET_MS = 12.0
 ON_TOGETHER_MS, OFF_TOGETHER_MS = 12.0, 16.0
 """A global onset (end) needs a second lead within so much (CLINICAL.md §2.1)."""
@@ -113,11 +113,11 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) ->
     if not use.any():
         use = alive
     weight = np.sqrt(np.maximum(steepest, 1e-9))
-    on = _confirmed(begin[use], ON_TOGETHER_MS * ms, first=True)
-    off = _confirmed(end[use], OFF_TOGETHER_MS * ms, first=False)
     middle_on, middle_off = _weighted_median(begin[use], weight[use]), _weighted_median(end[use], weight[use])
     marks[:, 0] = np.rint(0.5 * marks[:, 0] + 0.5 * middle_on)
     marks[:, 2] = np.rint(0.5 * marks[:, 2] + 0.5 * middle_off)
+    on = _confirmed(marks[use, 0], ON_TOGETHER_MS * ms, first=True)
+    off = _confirmed(marks[use, 2], OFF_TOGETHER_MS * ms, first=False)
     magnitude = np.sqrt((piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]) ** 2).sum(axis=0)
     overall = np.array([on, on + int(np.argmax(magnitude)), off], dtype=np.intp)
     return marks + low, overall + low
@@ -299,9 +299,9 @@ def lags(signal: Floats, template: Floats, starts: Ints, low: int, high: int, st
     pieces = signal[:, np.clip(at, 0, signal.shape[1] - 1)].transpose(1, 0, 2)
     thin = 2 if width > 40 else 1
     windows = np.lib.stride_tricks.sliding_window_view(pieces, width, axis=2)[:, :, ::step, ::thin]
-    wanted = _detrended(template[:, ::thin])
+    wanted = detrended(template[:, ::thin])
     dot = np.einsum("blkn,ln->bk", windows, wanted)
-    flat = _detrended(np.ascontiguousarray(windows))
+    flat = detrended(np.ascontiguousarray(windows))
     norm = np.sqrt(np.maximum(np.einsum("blkn,blkn->bk", flat, flat), 1e-18)) * max(float(np.linalg.norm(wanted)), 1e-9)
     likeness = dot / norm
     best = np.argmax(likeness, axis=1)
@@ -310,7 +310,8 @@ def lags(signal: Floats, template: Floats, starts: Ints, low: int, high: int, st
     return (low + step * best).astype(np.intp), fit
 
 
-def _detrended(windows: Floats) -> Floats:
+def detrended(windows: Floats) -> Floats:
+    """Windows along the last axis without their own mean and trend."""
     n = windows.shape[-1]
     line = np.arange(n) - (n - 1) / 2
     line = line / np.sqrt((line**2).sum())

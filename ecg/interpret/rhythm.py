@@ -32,7 +32,8 @@ NAMES = {
 }
 WHY_P = Text("看不清P波或心搏不足5个。", "P waves cannot be judged, or fewer than five beats.")
 WHY_SHORT = Text("记录太短。", "The recording is too short.")
-ENTROPY_BIN_MS = 40.0
+ENTROPY_BIN = 0.05
+"""Width of the RR classes, as a share of the mean RR."""
 VF_LEADS = 3
 
 
@@ -89,10 +90,10 @@ def _asystole(facts: Facts, verdict: Verdict) -> None:
 
 
 def entropy(rr_ms: Floats) -> float:
-    """Shannon entropy of the RR intervals in 40 ms classes, divided by its largest possible value; 0 … 1."""
+    """Shannon entropy of the RR intervals in classes of 5 % of their mean, divided by its largest possible value; 0 … 1."""
     if rr_ms.size < 3:
         return 0.0
-    _, counts = np.unique(np.floor(rr_ms / ENTROPY_BIN_MS), return_counts=True)
+    _, counts = np.unique(np.floor(rr_ms / (ENTROPY_BIN * rr_ms.mean())), return_counts=True)
     share = counts / rr_ms.size
     return float(-(share * np.log(share)).sum() / np.log(rr_ms.size))
 
@@ -100,19 +101,23 @@ def entropy(rr_ms: Floats) -> float:
 def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
     r, limit = facts.rhythm, facts.rules.limit
     rr = r.dominant_rr_ms
-    if r.p_share is None or rr.size < 5:
-        verdict.skip("R_AF", ("P",) if r.p_share is None else ("RR",), WHY_P)
+    if rr.size < 5:
+        verdict.skip("R_AF", ("RR",), WHY_P)
         return False
-    irregular = float(np.sqrt(np.mean(np.diff(rr) ** 2)) / rr.mean())
+    steps = np.abs(np.diff(rr)) / rr.mean()
+    irregular = float(np.sqrt(np.mean(steps**2)))
     tests = [
         compare(None, "rr_rmssd_ratio", irregular, ">=", limit("rhythm", "af_rmssd")),
         compare(None, "rr_entropy", entropy(rr), ">=", limit("rhythm", "af_entropy")),
-        compare(None, "p_share", r.p_share, "<=", 0.5),
+        compare(None, "p_share", r.p_share, "<=", limit("rhythm", "af_p_share")),
     ]
-    if not all(t.true for t in tests):
+    # A few early beats in a steady rhythm make RMSSD large too, but not the typical step.
+    typical = compare(None, "rr_typical_step", float(np.median(steps)), ">=", limit("rhythm", "af_typical_step"))
+    if not (tests[0].true and tests[1].true and typical.true) or tests[2].true is False:
         return False
-    sure = Certainty.DEFINITE if r.seconds >= limit("rhythm", "af_seconds") else Certainty.PROBABLE
-    evidence = [t.evidence for t in tests]
+    # So fast that P has no room of its own: irregularity alone makes it probable.
+    sure = Certainty.DEFINITE if r.seconds >= limit("rhythm", "af_seconds") and tests[2].true else Certainty.PROBABLE
+    evidence = [t.evidence for t in (*tests, typical) if t.true]
     qrs = facts.measurements.qrs_ms
     fastest = compare(None, "min_rr_ms", facts.measurements.min_rr_ms, "<=", limit("rhythm", "wpw_af_ms"))
     if fastest.true and qrs is not None and qrs >= limit("conduction", "bbb_ms") and r.dominant_share < 0.8:
