@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, routing
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 
 from county.access import Action, Actor, has_role
 from county.errors import CountyError
@@ -186,13 +187,27 @@ def action_of(route: APIRoute) -> Action | None:
     return None
 
 
+def routes_of(app: FastAPI) -> list[tuple[str, BaseRoute]]:
+    """Every route of the application with its path, those of its routers too (newer FastAPI nests them)."""
+    contexts = getattr(routing, "iter_route_contexts", None)
+    if contexts is None:
+        return [(getattr(route, "path", ""), route) for route in app.routes]
+    return [(context.path or "", context.original_route) for context in contexts(app.routes)]
+
+
 def check_routes(app: FastAPI) -> None:
     """Stop the start if a route under ``/v1`` names no action."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path.startswith("/v1") and action_of(route) is None:
-            raise RuntimeError(f"the route {route.path} names no action: declare it with dependencies=[permit(…)]")
-        if isinstance(route, APIWebSocketRoute) and not getattr(route.endpoint, "checks_actor", False):
-            raise RuntimeError(f"the websocket {route.path} does not check who asks")
+    for path, route in routes_of(app):
+        if not path.startswith("/v1"):
+            continue
+        if isinstance(route, APIRoute) and action_of(route) is not None:
+            continue
+        if isinstance(route, APIWebSocketRoute) and getattr(route.endpoint, "checks_actor", False):
+            continue
+        raise RuntimeError(
+            f"{path} names no action: declare a route with dependencies=[permit(…)]; "
+            "a websocket's function that asks who is there says so with checks_actor = True"
+        )
 
 
 # --- every error of an application as a problem -----------------------------------------------------------------------

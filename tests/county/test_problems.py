@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, WebSocket
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from county.access import Action
 from county.errors import NoCounty
-from county.http import PROBLEM, Problem, check_routes, install, not_found, permit
+from county.http import PROBLEM, Problem, check_routes, install, not_found, permit, routes_of
 from county.routes import router
 from ledger.database import LedgerBusy, LedgerUnavailable
 from tests.county.browser import Browser
@@ -98,12 +98,22 @@ def test_openapi_says_that_errors_are_problems(app: FastAPI) -> None:
     assert schema["components"]["schemas"]["ProblemDocument"]["required"] == ["type", "title", "status", "detail"]
 
 
+async def unguarded(websocket: WebSocket) -> None:
+    """Nobody asked who may."""
+
+
 def test_a_route_that_names_no_action_stops_the_start(app: FastAPI) -> None:
     check_routes(app)
-
-    @app.get("/v1/open")
-    async def unguarded() -> None:
-        """Nobody asked who may."""
-
-    with pytest.raises(RuntimeError, match="/v1/open"):
-        check_routes(app)
+    assert {"/v1/session", "/v1/rosters", "/v1/sites"} <= {path for path, _ in routes_of(app)}
+    of_the_app, of_a_router, websocket, plain, mounted = (FastAPI() for _ in range(5))
+    of_the_app.get("/v1/open")(unguarded)
+    inner, outer = APIRouter(), APIRouter(prefix="/v1")
+    inner.get("/open")(unguarded)
+    outer.include_router(inner)
+    of_a_router.include_router(outer)
+    websocket.add_api_websocket_route("/v1/open", unguarded)
+    plain.add_route("/v1/open", unguarded)  # type: ignore[arg-type]
+    mounted.mount("/v1/open", FastAPI())
+    for unsafe in (of_the_app, of_a_router, websocket, plain, mounted):
+        with pytest.raises(RuntimeError, match="/v1/open"):
+            check_routes(unsafe)
