@@ -20,6 +20,7 @@ from ingest.receive import Submission
 from ingest.routes import router
 from ledger import originals, schema
 from ledger.database import Ledger, make_engine
+from ledger.ids import new_id
 from ledger.migrate import migrate
 
 MAX_BODY_BYTES = 4 << 20
@@ -38,8 +39,9 @@ class World:
     other_key: str
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
-        """Every row of a table."""
-        return self.ledger.read(lambda connection: [dict(row) for row in connection.execute(table.select()).mappings()])
+        """Every row of a table in this county."""
+        mine = table.select().where((table.c.id if table is schema.county else table.c.county_id) == self.county)
+        return self.ledger.read(lambda connection: [dict(row) for row in connection.execute(mine).mappings()])
 
     def only_exam(self) -> dict[str, Any]:
         """The one exam that there must be."""
@@ -72,7 +74,7 @@ def prepare_database(url: str) -> None:
 
 def make_world(ledger: Ledger) -> World:
     """One county, as an administrator would set it up."""
-    name = ledger.write(lambda tx: counties.add_county(tx, "青石县", "0996-120"))
+    name = ledger.write(lambda tx: counties.add_county(tx, f"青石县 {new_id()}", "0996-120"))
     site = ledger.write(lambda tx: sites.add(tx, name, "上坪村卫生室", "上坪乡"))
     other = ledger.write(lambda tx: sites.add(tx, name, "下坪村卫生室", "下坪乡"))
     device, key = ledger.write(lambda tx: devices.add(tx, name, site))
