@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help env web run needs test check bench soak lock clean
+.PHONY: help env web run needs test check tidy bench soak lock clean
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 help: ## this list
@@ -35,10 +35,14 @@ test: web needs ## all tests (ARGS="-k word" for some)
 
 check: env ## lint, types, room contracts, the screens' own tests
 	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check --quiet || { echo 'run .venv/bin/ruff format' >&2; exit 1; }
+	@$(BIN)/ruff format --check --quiet || { echo 'format: run make tidy' >&2; exit 1; }
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pyright
 	@$(BIN)/python scripts/build_web.py check
+	@$(BIN)/pyright
+
+tidy: env ## format, and mend what lint can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
 
 bench: env ## measured speed: file to alert, receipts per second
 	@set -e; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
