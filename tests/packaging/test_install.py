@@ -24,6 +24,7 @@ def built_tree(tmp_path: Path) -> Path:
         ".gitignore",
         "CHANGELOG.md",
         "LICENSE",
+        "NOTICE",
         "README.md",
         "constraints.txt",
         "hatch_build.py",
