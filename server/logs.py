@@ -14,8 +14,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic", "websockets", "asyncio", "httpx")
 
 
-def configure(kind: str, level: int = logging.INFO) -> None:
-    """Send everything to standard error, as text for people (``console``) or one JSON object a line (``json``)."""
+def configure(kind: str) -> None:
+    """Send everything to standard error: text for people (``console``), one JSON object a line (``json``), or as text
+    only what went wrong (``warnings``)."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -41,7 +42,7 @@ def configure(kind: str, level: int = logging.INFO) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.WARNING if kind == "warnings" else logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -140,11 +140,11 @@ def open_ledger(settings: Settings) -> Ledger:
     need_postgres(settings.database_url)
     from sqlalchemy.exc import SQLAlchemyError
 
-    from ledger.database import Ledger, UnsafeSqlite
+    from ledger.database import CannotOpen, Ledger, UnsafeSqlite
 
     try:
         return Ledger.open(settings.database_url)
-    except UnsafeSqlite as error:
+    except (CannotOpen, UnsafeSqlite) as error:
         raise Refusal("", str(error)) from error  # says it in both languages
     except (SQLAlchemyError, OSError) as error:
         raise _no_database(error) from error

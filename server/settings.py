@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     """How often due work is looked for when no hint of a commit comes (seconds)."""
     heartbeat_s: float = Field(default=15.0, gt=0)
     """How often the feed sends a beat, so that a screen knows that it is current (seconds)."""
-    log: str = Field(default="console", pattern="^(console|json)$")
-    """How log lines are written: `console` for people, `json` for a collector."""
+    log: str = Field(default="console", pattern="^(console|json|warnings)$")
+    """How log lines are written: `console` for people, `json` for a collector, `warnings` only what went wrong."""
 
     # the folder whose ecgnet.toml is read; set by load() alone, while it builds the settings
     _folder: ClassVar[Path | None] = None

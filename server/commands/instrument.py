@@ -136,9 +136,9 @@ def _numbers(measured: dict[str, Any], which: int) -> Iterator[str]:
     for name, zh, en, unit in _SHOWN:
         value = measured.get(name)
         yield f"{(zh, en)[which]} {'–' if value is None else f'{value:.0f} {unit}'}"
-    qtc = (measured.get("qtc_ms") or {}).get("fridericia")
-    if qtc is not None:
-        yield f"QTcF {qtc:.0f} ms"
+    corrected: dict[str, float] | None = measured.get("qtc_ms")
+    if corrected is not None:
+        yield f"QTcF {corrected['fridericia']:.0f} ms"
 
 
 def _finding(finding: dict[str, Any], language: str, which: int) -> str:
