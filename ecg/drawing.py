@@ -44,6 +44,9 @@ TRACE_LEFT = MARGIN + PULSE_ROOM
 BASELINE = 0.57
 """Where the isoelectric line stands in a row, from its top."""
 
+ACUTE = ("STEMI", "E_")
+"""Families of codes (CLINICAL.md, conventions) that stand first on paper, whatever else was seen."""
+
 PAPER, MINOR, MAJOR, TRACE, NOTE, MACHINE = "#fffcfa", "#f7e1dd", "#ecc0b8", "#101a1b", "#5d4b48", "#5a3dc2"
 FONT = (
     "'Segoe UI','SF Pro Text',Roboto,'PingFang SC','Microsoft YaHei UI','Microsoft YaHei','HarmonyOS Sans SC',MiSans,"
@@ -54,7 +57,9 @@ ROWS: dict[Layout, tuple[tuple[str, ...], ...]] = {
     "3x4+1": (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"), ("II",)),
     "12x1": tuple((lead,) for lead in STANDARD_LEADS),
 }
-ROW_MM: dict[Layout, float] = {"3x4+1": 35.0, "12x1": 15.0}
+EXTRA_ROWS = (EXTRA_LEADS[:3], EXTRA_LEADS[3:])
+GRID_HEIGHT, TALLEST_ROW = 140.0, 35.0
+"""Rows share the height, so that every sheet is one A4 landscape at true scale; crowded rows overlap."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("{n} 导联心电图", "{n}-lead ECG"),
@@ -84,13 +89,14 @@ WORDS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One lead in its place: seconds from ``start`` for ``seconds`` at ``x``, ``baseline`` (mm)."""
+    """One lead in its place: seconds from ``start`` for ``seconds`` at ``x``, ``baseline`` (mm); ``strip``: again."""
 
     lead: str
     start: float
     seconds: float
     x: float
     baseline: float
+    strip: bool
 
 
 def svg(
@@ -117,7 +123,7 @@ def svg(
         *(_trace(cell, names, millivolts, shown.rate_hz) for cell in cells),
         *(_separator(cell) for cell in cells if cell.x > TRACE_LEFT),
         "</g>",
-        *(_label(cell, row_mm, names, evidence, language) for cell in cells),
+        *(_label(cell, row_mm, names, {} if cell.strip else evidence, language) for cell in cells),
         *_footer(shown, analysis, bottom, language),
     ]
     return _document("".join(body), height, bottom, _title(shown, names, language), language)
@@ -164,23 +170,24 @@ def _extremes(millivolts: Floats, rate_hz: float) -> NDArray[np.intp]:
 def _rows(names: tuple[str, ...], layout: Layout) -> tuple[list[tuple[str, ...]], float]:
     """The rows of lead names and their height (mm)."""
     if not set(names) & set(STANDARD_LEADS):
-        return [(name,) for name in names], ROW_MM["3x4+1"]
-    rows = list(ROWS[layout])
-    extra = [name for name in EXTRA_LEADS if name in names]
-    if layout == "12x1":
-        return rows + [(name,) for name in extra], ROW_MM[layout]
-    further = [tuple(extra[at : at + 4]) for at in range(0, len(extra), 4)]
-    return rows[:3] + further + rows[3:], ROW_MM[layout]
+        rows = [(name,) for name in names]
+    elif layout == "12x1":
+        rows = [*ROWS[layout], *((name,) for name in EXTRA_LEADS if name in names)]
+    else:
+        further = [tuple(name for name in row if name in names) for row in EXTRA_ROWS]
+        rows = [*ROWS[layout][:3], *(row for row in further if row), *ROWS[layout][3:]]
+    return rows, min(TALLEST_ROW, GRID_HEIGHT / len(rows))
 
 
 def _cells(rows: list[tuple[str, ...]], row_mm: float) -> Iterator[_Cell]:
     columns = max(len(row) for row in rows)
     for index, row in enumerate(rows):
         baseline = MARGIN + HEADER + (index + BASELINE) * row_mm
-        whole = len(row) == 1
+        whole = len(row) == 1 and (columns == 1 or row == rows[-1])
         seconds = SHEET_SECONDS if whole else SHEET_SECONDS / columns
         for place, lead in enumerate(row):
-            yield _Cell(lead, place * seconds, seconds, TRACE_LEFT + place * seconds * MM_PER_SECOND, baseline)
+            x = TRACE_LEFT + place * seconds * MM_PER_SECOND
+            yield _Cell(lead, place * seconds, seconds, x, baseline, strip=whole and columns > 1)
 
 
 def _trace(cell: _Cell, names: tuple[str, ...], millivolts: Floats, rate_hz: float) -> str:
@@ -225,10 +232,10 @@ def _separator(cell: _Cell) -> str:
 def _label(cell: _Cell, row_mm: float, names: tuple[str, ...], evidence: dict[str, float], language: Language) -> str:
     y = cell.baseline - BASELINE * row_mm + min(5.0, row_mm / 3)
     text = _text(cell.x + 1, y, cell.lead, size=3.9, bold=True, halo=True)
-    after = cell.x + 2.6 + 2.5 * len(cell.lead)
+    after = cell.x + 3.2 + sum(1.3 if letter == "I" else 2.5 for letter in cell.lead)
     if cell.lead not in names:
         return text + _text(after, y, _word("missing", language), size=3.2, fill=NOTE, halo=True)
-    if cell.lead in evidence and (cell.seconds < SHEET_SECONDS or row_mm < ROW_MM["3x4+1"]):
+    if cell.lead in evidence:
         said = f"J {signed(evidence[cell.lead])} mV"
         return text + _text(after, y, said, size=3.2, bold=True, fill=MACHINE, halo=True)
     return text
@@ -284,7 +291,7 @@ def _statements(analysis: Analysis, language: Language, room: int = 5) -> Iterat
     said = [
         _of(finding.name.zh, finding.name.en, language)
         + (_word("borderline", language) if finding.state is State.BORDERLINE else "")
-        for finding in analysis.findings
+        for finding in sorted(analysis.findings, key=lambda finding: not finding.code.startswith(ACUTE))
     ] or [_word("nothing", language)]
     if len(said) > room:
         said = [*said[: room - 1], _word("more", language, n=str(len(said) - room + 1))]
