@@ -17,13 +17,13 @@ FIELDS = ("county_id", "seq", "at", "actor", "action", "place", "reason", "detai
 GENESIS = "0" * 64
 
 
-def link(head: str, row: Mapping[str, Any]) -> str:
+def link(head: str, row: Mapping[Any, Any]) -> str:
     """The hash of ``row`` behind ``head`` (hex)."""
     canonical = json.dumps({name: row[name] for name in FIELDS}, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{head}\n{canonical}".encode()).hexdigest()
 
 
-def first_break(rows: Iterable[Mapping[str, Any]], head: str, last_seq: int) -> str | None:
+def first_break(rows: Iterable[Mapping[Any, Any]], head: str, last_seq: int) -> str | None:
     """Where the chain is broken, in words; ``None`` if ``rows`` (in order) lead to ``head`` at number ``last_seq``."""
     reached, seq = GENESIS, 0
     for row in rows:

@@ -20,7 +20,7 @@ from ledger import engines, schema
 from ledger.clock import Clock, SystemClock
 from ledger.engines import CannotOpen, UnsafeSqlite, is_safe, make_engine, sqlite_module
 from ledger.hints import Listener
-from ledger.writer import MAX_BATCH, MAX_WAITING, LedgerBusy, LedgerUnavailable, Transaction, Writer
+from ledger.writer import MAX_BATCH, MAX_WAITING, LedgerBusy, LedgerUnavailable, Transaction, Writer, measure_offset_us
 
 __all__ = [
     "MAX_BATCH",
@@ -61,15 +61,15 @@ class Ledger:
         """
         engine = make_engine(url)
         try:
-            with engine.connect():
-                pass
+            with engine.connect() as connection:
+                offset_us = measure_offset_us(connection) if engine.dialect.name == "postgresql" else 0
         except SQLAlchemyError as error:
             engine.dispose()
             where = engine.url.render_as_string(hide_password=True)
             raise CannotOpen(
                 f"The database {where} cannot be opened 无法打开数据库: {engines.describe(error)}"
             ) from error
-        return cls(engine, clock or SystemClock())
+        return cls(engine, clock or SystemClock(offset_us))
 
     @property
     def is_postgresql(self) -> bool:

@@ -60,7 +60,7 @@ def claim(transaction: Transaction, queue: Queue, most: int) -> list[Claim]:
 
 
 @functools.cache
-def _statements(queue: Queue) -> tuple[Select[Any], ReturningUpdate[Any], Select[Any]]:
+def _statements(queue: Queue) -> tuple[Select[Any, Any], ReturningUpdate[Any, Any, Any], Select[Any, Any]]:
     """To find and lock what is due, to take it, to find what is spent."""
     table = queue.table
     due = and_(table.c.work_at <= bindparam("now"), table.c.attempts < queue.max_attempts)

@@ -77,11 +77,12 @@ def _sqlite(url: URL) -> Engine:
     module = sqlite_module()
     if url.database and url.database != ":memory:":
         _make_file(Path(url.database))
-    engine = create_engine(
+    engine = create_engine(  # parameters hold names: no error may quote them
         url,
         module=module,
         pool_size=CONNECTIONS,
         max_overflow=4,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_S},
     )
     event.listen(engine, "connect", _set_up_sqlite)
@@ -124,8 +125,14 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _postgresql(url: URL) -> Engine:
     settings = {name: value for name, value in POSTGRESQL_ADDRESS.items() if name not in url.query}
-    engine = create_engine(
-        url, pool_size=CONNECTIONS, max_overflow=4, pool_pre_ping=True, pool_use_lifo=True, connect_args=settings
+    engine = create_engine(  # parameters hold names: no error may quote them
+        url,
+        pool_size=CONNECTIONS,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args=settings,
     )
     event.listen(engine, "connect", _set_up_postgresql)
     return engine

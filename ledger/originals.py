@@ -82,6 +82,6 @@ def get(connection: Connection, county: str, sha256: str) -> bytes:
             data = zstandard.ZstdDecompressor().decompress(data, max_output_size=row.bytes)
         except zstandard.ZstdError as error:
             raise OriginalDamaged(f"original {sha256}: {error}") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise OriginalDamaged(f"original {sha256} does not give its digest")
+    if len(data) != row.bytes or hashlib.sha256(data).hexdigest() != sha256:
+        raise OriginalDamaged(f"original {sha256} does not give its length and digest")
     return data

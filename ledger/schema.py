@@ -150,6 +150,7 @@ session = _table(
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
     _refers("person", "person_id"),
+    Index("ix_session_county_id_person_id", "county_id", "person_id"),
 )
 
 signin_failure = _table(

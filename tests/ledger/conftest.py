@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from ledger import schema
 from ledger.chain import GENESIS
@@ -14,6 +16,7 @@ from ledger.clock import Clock
 from ledger.database import Ledger, Transaction, make_engine
 from ledger.ids import new_id
 from ledger.migrate import migrate
+from tests.support import needs, postgres
 
 
 def add_county(tx: Transaction, county: str = "c", site: str = "s") -> None:
@@ -60,16 +63,59 @@ def values(ledger: Ledger, county: str = "c") -> list[int]:
     return [data["n"] for data in ledger.read(lambda connection: connection.execute(query).scalars().all())]
 
 
-@pytest.fixture
-def url(engine_url: str) -> str:
-    """A migrated database with the county ``c`` and its site ``s``."""
-    engine = make_engine(engine_url)
+def migrated(url: str) -> str:
+    """The database at ``url`` brought to the schema."""
+    engine = make_engine(url)
     migrate(engine)
     engine.dispose()
-    ledger = Ledger.open(engine_url)
+    return url
+
+
+def fill(url: str) -> str:
+    """The county ``c`` and its site ``s``."""
+    ledger = Ledger.open(url)
     ledger.write(add_county)
     ledger.close()
-    return engine_url
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database to copy: migrating one for each test takes longer than the tests."""
+    path = tmp_path_factory.mktemp("template") / "ecgnet.db"
+    fill(migrated(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_shared(_postgres_cluster: postgres.Cluster | None) -> Iterator[str]:
+    """A migrated database that each test empties first."""
+    if _postgres_cluster is None:
+        needs.missing(needs.POSTGRESQL, "no server on PATH or in /usr/lib/postgresql, and no wheel; try `make test`")
+    url = _postgres_cluster.create_database()
+    yield migrated(url)
+    _postgres_cluster.drop_database(url)
+
+
+@pytest.fixture
+def shared_postgres_url(postgres_shared: str) -> str:
+    """PostgreSQL with the county ``c`` and its site ``s``, and nothing else."""
+    engine = make_engine(postgres_shared)
+    with engine.begin() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            connection.execute(delete(table))
+    engine.dispose()
+    return fill(postgres_shared)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database on each engine in turn, with the county ``c`` and its site ``s``."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("shared_postgres_url"))
+    copy = tmp_path / "ecgnet.db"
+    shutil.copyfile(request.getfixturevalue("sqlite_template"), copy)
+    return f"sqlite:///{copy}"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,7 @@ from ledger import originals, schema, writer
 from ledger.database import Ledger, LedgerBusy, LedgerUnavailable, Transaction
 from ledger.ids import new_id
 
-from .conftest import add_county, add_site, numbers, tell, values
+from .conftest import add_exam, add_site, numbers, tell, values
 
 
 def held(ledger: Ledger) -> tuple[threading.Event, Future[None]]:
@@ -255,16 +255,9 @@ def test_a_read_sees_one_state(ledger: Ledger) -> None:
 
 
 @pytest.fixture
-def two(postgres_url: str) -> Any:
+def two(shared_postgres_url: str) -> Iterator[tuple[Ledger, Ledger]]:
     """Two ledgers on one PostgreSQL, as two processes have them."""
-    from ledger.database import make_engine
-    from ledger.migrate import migrate
-
-    engine = make_engine(postgres_url)
-    migrate(engine)
-    engine.dispose()
-    first, second = Ledger.open(postgres_url), Ledger.open(postgres_url)
-    first.write(add_county)
+    first, second = Ledger.open(shared_postgres_url), Ledger.open(shared_postgres_url)
     first.write(lambda tx: add_site(tx, "t"))
     yield first, second
     first.close()
@@ -292,7 +285,7 @@ def test_a_deadlock_costs_a_repeat_and_no_request(two: tuple[Ledger, Ledger]) ->
     answers: list[Future[Any]] = []
     for ledger, names in zip(two, (("s", "t"), ("t", "s")), strict=True):
         go, _ = held(ledger)
-        answers += [ledger.submit(lambda tx: tell(tx)), ledger.submit(work(*names)), ledger.submit(lambda tx: tell(tx))]
+        answers += [ledger.submit(tell), ledger.submit(work(*names)), ledger.submit(tell)]
         go.set()
     for answer in answers:
         answer.result(10)
@@ -328,8 +321,6 @@ def test_two_processes_that_tell_of_each_others_cases_do_not_deadlock(two: tuple
 
 
 def _add_case(tx: Transaction, case: str) -> None:
-    from .conftest import add_exam
-
     add_exam(tx, f"exam-{case}")
     row = {
         "county_id": "c", "id": case, "site_id": "s", "exam_id": f"exam-{case}", "state": "open", "rank": 0,

@@ -284,6 +284,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     with op.batch_alter_table("session", schema=None) as batch_op:
+        batch_op.create_index("ix_session_county_id_person_id", ["county_id", "person_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_session_token_hash"), ["token_hash"], unique=False)
 
     op.create_table(
