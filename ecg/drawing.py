@@ -41,9 +41,6 @@ GRID_WIDTH = 275.0
 PULSE_ROOM = 15.0
 PULSE_MM = 5.0
 TRACE_LEFT = MARGIN + PULSE_ROOM
-BASELINE = 0.57
-"""Where the isoelectric line stands in a row, from its top."""
-
 ACUTE = ("STEMI", "E_")
 """Families of codes (CLINICAL.md, conventions) that stand first on paper, whatever else was seen."""
 
@@ -58,8 +55,10 @@ ROWS: dict[Layout, tuple[tuple[str, ...], ...]] = {
     "12x1": tuple((lead,) for lead in STANDARD_LEADS),
 }
 EXTRA_ROWS = (EXTRA_LEADS[:3], EXTRA_LEADS[3:])
-GRID_HEIGHT, TALLEST_ROW = 140.0, 35.0
-"""Rows share the height, so that every sheet is one A4 landscape at true scale; crowded rows overlap."""
+GRID_HEIGHT, ROW = 140.0, 35.0
+ROOMY, CROWDED = (20.0, 15.0), (18.0, 12.0)
+"""Up to four rows are 35 mm apart; more share 140 mm, so that a sheet is one A4 landscape at true scale and crowded
+rows overlap. Room above the first and below the last baseline; what needs more is drawn beyond the grid, never cut."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("{n} 导联心电图", "{n}-lead ECG"),
@@ -109,24 +108,24 @@ def svg(
     """
     shown = calibrate(recording)
     names, millivolts = analysed_leads(shown)
-    rows, row_mm = _rows(names, layout)
-    cells = list(_cells(rows, row_mm))
-    bottom = MARGIN + HEADER + _whole_squares(len(rows) * row_mm)
+    rows = _rows(names, layout)
+    baselines, lift, bottom = _places(len(rows))
+    cells = list(_cells(rows, baselines))
     height = bottom + FOOTER + MARGIN
     evidence = _evidence(analysis)
     body = [
         f'<rect width="{_n(PAGE_WIDTH)}" height="{_n(height)}" fill="#fff"/>',
         _grid(MARGIN + HEADER, bottom),
-        *_header(shown, analysis, names, language),
-        f'<g clip-path="url(#paper)" fill="none" stroke="{TRACE}" stroke-width=".3" stroke-linejoin="round">',
-        *(_pulse(MARGIN + HEADER + (index + BASELINE) * row_mm) for index in range(len(rows))),
+        *(_label(cell, lift, names, {} if cell.strip else evidence, language) for cell in cells),
+        f'<g fill="none" stroke="{TRACE}" stroke-width=".3" stroke-linejoin="round">',
+        *(_pulse(baseline, aside=len(rows) > 4 and index % 2 == 1) for index, baseline in enumerate(baselines)),
+        *(_separator(cell) for cell in cells if cell.x > TRACE_LEFT and cell.lead in names),
         *(_trace(cell, names, millivolts, shown.rate_hz) for cell in cells),
-        *(_separator(cell) for cell in cells if cell.x > TRACE_LEFT),
         "</g>",
-        *(_label(cell, row_mm, names, {} if cell.strip else evidence, language) for cell in cells),
+        *_header(shown, analysis, names, language),
         *_footer(shown, analysis, bottom, language),
     ]
-    return _document("".join(body), height, bottom, _title(shown, names, language), language)
+    return _document("".join(body), height, _title(shown, names, language), language)
 
 
 def trace_path(millivolts: Floats, rate_hz: float, x_mm: float, baseline_mm: float) -> str:
@@ -167,22 +166,28 @@ def _extremes(millivolts: Floats, rate_hz: float) -> NDArray[np.intp]:
     return np.array(sorted(keep | set(gaps.tolist())), dtype=np.intp)
 
 
-def _rows(names: tuple[str, ...], layout: Layout) -> tuple[list[tuple[str, ...]], float]:
-    """The rows of lead names and their height (mm)."""
-    if not set(names) & set(STANDARD_LEADS):
-        rows = [(name,) for name in names]
-    elif layout == "12x1":
-        rows = [*ROWS[layout], *((name,) for name in EXTRA_LEADS if name in names)]
-    else:
-        further = [tuple(name for name in row if name in names) for row in EXTRA_ROWS]
-        rows = [*ROWS[layout][:3], *(row for row in further if row), *ROWS[layout][3:]]
-    return rows, min(TALLEST_ROW, GRID_HEIGHT / len(rows))
+def _rows(names: tuple[str, ...], layout: Layout) -> list[tuple[str, ...]]:
+    """The rows of lead names; with fewer than three of the twelve each lead has a row to itself."""
+    if len(set(names) & set(STANDARD_LEADS)) < 3:
+        return [(name,) for name in names]
+    if layout == "12x1":
+        return [*ROWS[layout], *((name,) for name in EXTRA_LEADS if name in names)]
+    further = [tuple(name for name in row if name in names) for row in EXTRA_ROWS]
+    return [*ROWS[layout][:3], *(row for row in further if row), *ROWS[layout][3:]]
 
 
-def _cells(rows: list[tuple[str, ...]], row_mm: float) -> Iterator[_Cell]:
+def _places(rows: int) -> tuple[list[float], float, float]:
+    """Baselines, how high above them the lead's name stands, and the lower edge of the paper (mm)."""
+    top = MARGIN + HEADER
+    first, last = (ROOMY if rows <= 6 else CROWDED) if rows > 4 else ROOMY
+    pitch = ROW if rows <= 4 else (GRID_HEIGHT - first - last) / (rows - 1)
+    baselines = [top + first + index * pitch for index in range(rows)]
+    return baselines, min(15.0, 0.43 * pitch), baselines[-1] + last
+
+
+def _cells(rows: list[tuple[str, ...]], baselines: list[float]) -> Iterator[_Cell]:
     columns = max(len(row) for row in rows)
-    for index, row in enumerate(rows):
-        baseline = MARGIN + HEADER + (index + BASELINE) * row_mm
+    for row, baseline in zip(rows, baselines, strict=True):
         whole = len(row) == 1 and (columns == 1 or row == rows[-1])
         seconds = SHEET_SECONDS if whole else SHEET_SECONDS / columns
         for place, lead in enumerate(row):
@@ -218,9 +223,9 @@ def _grid(top: float, bottom: float) -> str:
     )
 
 
-def _pulse(baseline: float) -> str:
-    """The calibration pulse: 1 mV for 0.2 s."""
-    x, up = MARGIN + 4.0, _n(MM_PER_MV)
+def _pulse(baseline: float, *, aside: bool) -> str:
+    """The calibration pulse: 1 mV for 0.2 s; ``aside`` of its neighbour's where rows are crowded."""
+    x, up = MARGIN + (6.0 if aside else 0.5), _n(MM_PER_MV)
     return f'<path data-calibration="1 mV" d="M{_n(x)} {_n(baseline)}h2v-{up}h{_n(PULSE_MM)}v{up}h2"/>'
 
 
@@ -229,32 +234,32 @@ def _separator(cell: _Cell) -> str:
     return f'<path d="M{x} {_n(cell.baseline - 5)}v-2.5M{x} {_n(cell.baseline + 5)}v2.5" stroke="{NOTE}"/>'
 
 
-def _label(cell: _Cell, row_mm: float, names: tuple[str, ...], evidence: dict[str, float], language: Language) -> str:
-    y = cell.baseline - BASELINE * row_mm + min(5.0, row_mm / 3)
-    text = _text(cell.x + 1, y, cell.lead, size=3.9, bold=True, halo=True)
+def _label(cell: _Cell, lift: float, names: tuple[str, ...], evidence: dict[str, float], language: Language) -> str:
+    y = cell.baseline - lift
+    text = _text(cell.x + 1, y, cell.lead, size=3.9, bold=True)
     after = cell.x + 3.2 + sum(1.3 if letter == "I" else 2.5 for letter in cell.lead)
     if cell.lead not in names:
-        return text + _text(after, y, _word("missing", language), size=3.2, fill=NOTE, halo=True)
+        return text + _text(after, y, _word("missing", language), size=3.2, fill=NOTE)
     if cell.lead in evidence:
         said = f"J {signed(evidence[cell.lead])} mV"
-        return text + _text(after, y, said, size=3.2, bold=True, fill=MACHINE, halo=True)
+        return text + _text(after, y, said, size=3.2, bold=True, fill=MACHINE)
     return text
 
 
 def _header(
     recording: Recording, analysis: Analysis | None, names: tuple[str, ...], language: Language
 ) -> Iterable[str]:
-    yield _text(MARGIN, 15.5, _title(recording, names, language), size=5, bold=True)
-    yield _text(MARGIN, 22, _facts(recording, language), size=3.9, bold=True)
+    yield _text(MARGIN, 15.5, _title(recording, names, language), size=5, bold=True, halo=True)
+    yield _text(MARGIN, 22, _facts(recording, language), size=3.9, bold=True, halo=True)
     at = recording.acquired_at
     said = _word("time", language, t=f"{at.instant:%Y-%m-%d %H:%M:%S}{_zone(recording)}") if at else ""
-    yield _text(MARGIN, 27.5, said or _word("time?", language), size=3.4, fill=NOTE)
+    yield _text(MARGIN, 27.5, said or _word("time?", language), size=3.4, fill=NOTE, halo=True)
     if analysis is None:
-        yield _text(145, 15.5, _word("unread", language), size=3.6, bold=True)
+        yield _text(145, 15.5, _word("unread", language), size=3.6, bold=True, halo=True)
         return
     lines = list(_measured(analysis, language))
     for index, line in enumerate(lines):
-        yield _text(MARGIN, 34 + 5.2 * index, line, size=3.6)
+        yield _text(MARGIN, 34 + 5.2 * index, line, size=3.6, halo=True)
     yield from _statements(analysis, language)
 
 
@@ -287,7 +292,7 @@ def _measured(analysis: Analysis, language: Language) -> Iterator[str]:
 def _statements(analysis: Analysis, language: Language, room: int = 5) -> Iterator[str]:
     """What the machine says, in its own colour, each line cut to the room that it has."""
     head = f"{_word('machine', language)} · {_word('unconfirmed', language)}"
-    yield _text(145, 15.5, head, size=3.4, bold=True, fill=MACHINE)
+    yield _text(145, 15.5, head, size=3.4, bold=True, fill=MACHINE, halo=True)
     said = [
         _of(finding.name.zh, finding.name.en, language)
         + (_word("borderline", language) if finding.state is State.BORDERLINE else "")
@@ -296,17 +301,17 @@ def _statements(analysis: Analysis, language: Language, room: int = 5) -> Iterat
     if len(said) > room:
         said = [*said[: room - 1], _word("more", language, n=str(len(said) - room + 1))]
     for index, line in enumerate(said):
-        yield _text(145, 21 + 4.9 * index, _cut(line, 136, 3.6), size=3.6, bold=index == 0)
+        yield _text(145, 21 + 4.9 * index, _cut(line, 136, 3.6), size=3.6, bold=index == 0, halo=True)
 
 
 def _footer(recording: Recording, analysis: Analysis | None, bottom: float, language: Language) -> Iterator[str]:
-    yield _text(MARGIN, bottom + 5.5, _scale(recording, language), size=3.4, fill=NOTE)
+    yield _text(MARGIN, bottom + 5.5, _scale(recording, language), size=3.4, fill=NOTE, halo=True)
     word = _word("unconfirmed" if analysis else "unread", language)
-    yield _text(MARGIN + GRID_WIDTH, bottom + 5.5, word, size=3.4, bold=True, fill=NOTE, end=True)
+    yield _text(MARGIN + GRID_WIDTH, bottom + 5.5, word, size=3.4, bold=True, fill=NOTE, end=True, halo=True)
     notes = {note.code: note.text for note in (*recording.notes, *(analysis.notes if analysis else ()))}
     said = "  ".join(_of(text.zh, text.en, language) for text in notes.values())
     if said:
-        yield _text(MARGIN, bottom + 10.5, _cut(said, GRID_WIDTH, 3.0), size=3.0, fill=NOTE)
+        yield _text(MARGIN, bottom + 10.5, _cut(said, GRID_WIDTH, 3.0), size=3.0, fill=NOTE, halo=True)
 
 
 def _scale(recording: Recording, language: Language) -> str:
@@ -339,16 +344,12 @@ def _title(recording: Recording, names: tuple[str, ...], language: Language) -> 
     return _word("title", language, n=str(len(set(names) | set(recording.leads))))
 
 
-def _document(body: str, height: float, bottom: float, title: str, language: Language) -> str:
-    clip = (
-        f'<clipPath id="paper"><rect x="{_n(MARGIN)}" y="{_n(MARGIN + HEADER)}" width="{_n(GRID_WIDTH)}" '
-        f'height="{_n(bottom - MARGIN - HEADER)}"/></clipPath>'
-    )
+def _document(body: str, height: float, title: str, language: Language) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(PAGE_WIDTH)}mm" height="{_n(height)}mm" '
         f'viewBox="0 0 {_n(PAGE_WIDTH)} {_n(height)}" font-family="{escape(FONT)}" role="img" '
         f'lang="{"zh-CN" if language == "zh" else "en"}" data-mm-per-second="{_n(MM_PER_SECOND)}" '
-        f'data-mm-per-mv="{_n(MM_PER_MV)}"><title>{escape(title)}</title><defs>{clip}</defs>{body}</svg>\n'
+        f'data-mm-per-mv="{_n(MM_PER_MV)}"><title>{escape(title)}</title>{body}</svg>\n'
     )
 
 
@@ -357,7 +358,7 @@ def _text(
     halo: bool = False,
 ) -> str:  # fmt: skip
     style = ' font-weight="700"' * bold + ' text-anchor="end"' * end
-    style += f' stroke="{PAPER}" stroke-width=".9" paint-order="stroke"' * halo
+    style += ' stroke="#fff" stroke-width=".9" paint-order="stroke"' * halo
     return f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}" fill="{fill}"{style}>{escape(said)}</text>'
 
 
@@ -384,10 +385,6 @@ def signed(value: float, digits: int = 2) -> str:
     scaled = np.floor(abs(value) * 10**digits + 0.5 + 1e-9) / 10**digits
     sign = "" if scaled == 0 else ("−" if value < 0 else "+")
     return f"{sign}{scaled:.{digits}f}"
-
-
-def _whole_squares(mm: float) -> float:
-    return float(np.ceil(mm / 5 - 1e-9) * 5)
 
 
 def _step(dx: float, dy: float) -> str:

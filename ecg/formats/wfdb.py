@@ -24,6 +24,9 @@ from ecg.formats.wfdb_samples import CODECS, Counts, checksum
 from ecg.recording import AcquiredAt, Note, PatientFacts, Recording, Text
 
 SNIFF_BYTES = 4096
+PACKAGE_FORMATS = {"0", "8", "310", "311", "508", "516", "524"}
+"""Sample formats that the ``wfdb`` package decodes for us; 0 is a signal without samples."""
+
 MAX_RECORD_SAMPLES = 64 * 2**20
 """Samples of all signals together: half a gigabyte of millivolts, ten times what the largest upload can hold."""
 
@@ -62,6 +65,8 @@ def read(name: str, parts: Parts) -> Recording:
     header = _header(data, name)
     if not header.segments and all(line.file == "~" for line in header.signals):
         raise faults.no_ecg(name, "头文件没有列出任何信号", "the header lists no signal with samples")
+    if unknown := {line.format for line in header.signals} - set(CODECS) - PACKAGE_FORMATS:
+        raise faults.damaged(name, f"采样格式 {'、'.join(sorted(unknown))} 不存在", f"no such sample format: {unknown}")
     if header.segments or not _is_common(header):
         return _read_uncommon(header, data, parts)
     return _recording(header, *_read_common(header, parts))
