@@ -40,8 +40,8 @@ def world(ledger: Ledger) -> World:
     return make_world(ledger)
 
 
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def address(ledger: Ledger) -> Iterator[str]:
     """A real server's address."""
-    with serving(make_app(world.ledger)) as url:
+    with serving(make_app(ledger)) as url:
         yield url

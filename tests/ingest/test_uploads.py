@@ -226,7 +226,7 @@ def test_the_answer_that_completes_and_every_later_head_name_the_exam(world: Wor
     pairs = ",".join(
         f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in {"filename": name, "context": said}.items()
     )
-    where = create(client, **{"Upload-Metadata": pairs})
+    where = create(client, len(DATA), **{"Upload-Metadata": pairs})
     assert "Upload-Expires" in client.head(where).headers
     assert client.head(where).headers["Upload-Metadata"] == pairs
     assert patch(client, where, 0, DATA[:100_000]).headers.get("Ecgnet-Exam") is None
@@ -427,7 +427,7 @@ def test_any_split_repeat_reorder_or_interleaving_gives_the_same_bytes(world: Wo
         max_examples=15,
         stateful_step_count=10,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         derandomize=True,
     )
     run_state_machine_as_test(machine, settings=few)
