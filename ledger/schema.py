@@ -28,6 +28,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -41,7 +42,7 @@ metadata = MetaData(
 
 Whole = BigInteger().with_variant(Integer(), "sqlite")
 Instant = Whole  # UTC microseconds since 1970
-Real = Double().with_variant(REAL(), "sqlite")
+Real: TypeEngine[float] = Double[float]().with_variant(REAL(), "sqlite")
 Id = Text()
 Bytes = LargeBinary()
 

@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-REAL = sa.Double().with_variant(sa.REAL(), "sqlite")
+REAL = sa.Double[float]().with_variant(sa.REAL(), "sqlite")
 PACKED = (("original_piece", "data"), ("upload_piece", "data"), ("analysis", "document"), ("analysis", "samples"))
 
 
