@@ -30,6 +30,7 @@ T_WAVE_SHARE = 0.45
 SAME_SHAPE = 0.82
 """Correlation over all leads above which two beats have one shape [project]."""
 MAX_SHAPES = 8
+WEAK = 0.6
 ALIGN_MS = 48.0
 HALF_MS = 110.0
 AVERAGED = 24
@@ -210,7 +211,7 @@ def _aligned(wide: Floats, template: Floats) -> tuple[Ints, Floats]:
 def _ordered(samples: Ints, labels: Ints, fit: Floats, shapes: list[Floats], strength: Floats) -> Shapes:
     counts = np.bincount(labels, minlength=len(shapes))
     keep = (strength >= 0.5) | (counts[labels] > 1)
-    order = np.lexsort((np.arange(len(shapes)), -np.bincount(labels[keep], minlength=len(shapes))))
+    order = np.lexsort((np.arange(len(shapes)), -np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))))
     rank = np.empty(len(shapes), dtype=np.intp)
     rank[order] = np.arange(len(shapes))
     first = shapes[int(order[0])]
@@ -220,9 +221,28 @@ def _ordered(samples: Ints, labels: Ints, fit: Floats, shapes: list[Floats], str
             for k in order
         ]
     )
-    samples, labels, fit = samples[keep], rank[labels[keep]], fit[keep]
+    samples, labels, fit, strength = samples[keep], rank[labels[keep]], fit[keep], strength[keep]
     times = np.argsort(samples, kind="stable")
-    return Shapes(samples[times], labels[times], fit[times], likeness)
+    samples, labels, fit, strength = samples[times], labels[times], fit[times], strength[times]
+    real = ~_between(samples, labels, strength)
+    return Shapes(samples[real], labels[real], fit[real], likeness)
+
+
+def _between(samples: Ints, labels: Ints, strength: Floats) -> NDArray[np.bool_]:
+    """Weak strangers between two dominant beats that stand at their usual distance: T waves and noise, not extra beats.
+
+    An extra beat of the heart delays the next one, or is as steep as the others.
+    """
+    own = np.flatnonzero(labels == 0)
+    out = np.zeros(samples.size, dtype=np.bool_)
+    if own.size < 4:
+        return out
+    usual = float(np.median(np.diff(samples[own])))
+    for k in np.flatnonzero((labels != 0) & (strength < WEAK)):
+        after = int(np.searchsorted(own, k))
+        if 0 < after < own.size:
+            out[k] = samples[own[after]] - samples[own[after - 1]] <= 1.2 * usual
+    return out
 
 
 def average(signal: Floats, rate_hz: float, samples: Ints) -> tuple[Floats, int, int]:

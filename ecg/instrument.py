@@ -39,6 +39,8 @@ FAST_BPM = 150.0
 EARLY = 0.80
 PVC_MS = 110.0
 USUAL_RR_MS = 900.0
+P_QUARTILE = 0.25
+"""Three quarters of the beats resemble the others' P at least this well where there is a P [project]."""
 
 BAND_NOTES = {
     "BANDWIDTH_UNKNOWN": Text("文件没有说明滤波带宽。", "The file does not state its filters."),
@@ -98,11 +100,11 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
     referenced: Floats | None = None
     if rendered is not None and main is not None:
         has_p = _p_share(rendered, main)
-        if has_p is not None and has_p <= 0.5:
+        sure_p = _repeats_p(rendered, has_p)
+        if not sure_p:
             rendered, main = _without_p(rendered, main), rendered.outlines[0]
         referenced = _referenced(rendered.averages[0], main, trace.rate_hz)
         beats = _kinds(trace, rendered, has_p)
-        sure_p = has_p is not None and has_p > 0.5
         measures = measured(
             referenced, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, *_intervals(rendered, trace.rate_hz, sure_p)
         )
@@ -193,12 +195,28 @@ def _rendered(trace: Trace) -> Rendered | None:
     outlines: list[Outline | None] = []
     used = 0
     for shape in range(int(shapes.labels.max()) + 1):
-        beat, centre, count = finding_beats.average(trace.mv, rate, shapes.samples[shapes.labels == shape])
+        mine = _undisturbed(shapes, rr, shape, usual)
+        beat, centre, count = finding_beats.average(trace.mv, rate, shapes.samples[mine])
         used = used or count
         averages.append(beat)
-        outlines.append(outline(beat, rate, centre, usual, trace.alive))
+        outlines.append(outline(beat, rate, centre, _around(rr, mine, usual), trace.alive))
     marks = carried(trace.mv, rate, shapes, averages, outlines, centre)
     return Rendered(shapes, averages, outlines, centre, marks, rr, used)
+
+
+def _undisturbed(shapes: Shapes, rr_ms: Floats, shape: int, usual: float) -> NDArray[np.bool_]:
+    """The beats of a shape, bool [beat], without those whose T an early beat of another shape cuts short, if three remain."""
+    mine = shapes.labels == shape
+    cut = np.zeros_like(mine)
+    cut[:-1] = (shapes.labels[1:] != shape) & (rr_ms < 0.85 * usual)
+    free = mine & ~cut
+    return free if int(free.sum()) >= 3 else mine
+
+
+def _around(rr_ms: Floats, mine: NDArray[np.bool_], usual: float) -> tuple[float, float]:
+    """Usual interval before and after the beats that are ``mine`` bool [beat]; a couplet of one shape has a short one."""
+    before, after = rr_ms[mine[1:]], rr_ms[mine[:-1]]
+    return (float(np.median(before)) if before.size else usual), (float(np.median(after)) if after.size else usual)
 
 
 def _clean(trace: Trace, bank: Bank, shapes: Shapes, spans: Ints, usual_rr_ms: float) -> None:
@@ -253,6 +271,12 @@ def _p_share(rendered: Rendered, main: Outline) -> float | None:
         return 0.0
     alike = rendered.marks.p_alike[np.isfinite(rendered.marks.p_alike)]
     return float((alike >= P_LIKE).mean()) if alike.size else None
+
+
+def _repeats_p(rendered: Rendered, share: float | None) -> bool:
+    """Whether the average P stands for the beats: most resemble it, and not merely half of them by chance."""
+    alike = rendered.marks.p_alike[np.isfinite(rendered.marks.p_alike)]
+    return share is not None and share > 0.5 and bool(np.quantile(alike, 0.25) >= P_QUARTILE)
 
 
 def _without_p(rendered: Rendered, main: Outline) -> Rendered:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ecg.beats import Ints, Shapes
 from ecg.signal.filters import Floats
-from ecg.waves import P_LIKE, Outline, detrended, lags
+from ecg.waves import P_LIKE, Outline, detrended, likeness
 
 NOWHERE = -(10**9)
 P_EARLY_MS, P_LATE_MS = 200.0, 60.0
 P_NEAR_MS = 40.0
+P_AROUND_MS = 76.0
 P_FAR_GAIN = 0.15
 """A P far from its usual place must fit that much better to be believed [project]."""
 T_LAG_MS = 48.0
@@ -76,8 +77,9 @@ def _carry_t(
     shift = np.zeros(rows.size, dtype=np.intp)
     if rows.size > 2 and high - low > 10:
         reach = round(T_LAG_MS * ms)
-        shift, fit = lags(signal, average[:, low:high], origin + low, -reach, reach, max(1, round(4 * ms)))
-        shift = np.where(fit >= 0.6, shift, 0)
+        places, fit = likeness(signal, average[:, low:high], origin + low, -reach, reach, max(1, round(4 * ms)))
+        best = np.argmax(fit, axis=1)
+        shift = np.where(fit.max(axis=1) >= 0.6, places[best], 0)
     marks.t[rows] = outline.t[None] + (origin + shift)[:, None, None]
     marks.t[np.ix_(rows, np.flatnonzero(~outline.t_seen))] = NOWHERE
     marks.t_global[rows] = outline.t_global[None] + (origin + shift)[:, None]
@@ -89,20 +91,18 @@ def _carry_p(
     if outline.p is None or outline.p_global is None:
         return
     ms = rate_hz / 1000.0
-    low = max(0, int(outline.p_global[0]) - round(16 * ms))
-    high = min(int(outline.qrs_global[0]), int(outline.p_global[2]) + round(16 * ms))
+    low = max(0, int(outline.p_global[1]) - round(P_AROUND_MS * ms))
+    high = min(int(outline.qrs_global[0]), int(outline.p_global[1]) + round(P_AROUND_MS * ms))
     if high - low < 10:
         return
     origin = shapes.samples - centre
     step = max(1, round(4 * ms))
-    near, near_fit = lags(
-        signal, average[:, low:high], origin + low, -round(P_NEAR_MS * ms), round(P_NEAR_MS * ms), step
-    )
-    far, far_fit = lags(
-        signal, average[:, low:high], origin + low, -round(P_EARLY_MS * ms), round(P_LATE_MS * ms), step
-    )
-    take_far = far_fit > near_fit + P_FAR_GAIN
-    shift, fit = np.where(take_far, far, near), np.where(take_far, far_fit, near_fit)
+    places, likely = likeness(signal, average[:, low:high], origin + low, -round(P_EARLY_MS * ms), round(P_LATE_MS * ms), step)
+    close = np.where(np.abs(places)[None, :] <= P_NEAR_MS * ms, likely, -1.0)
+    near, far = np.argmax(close, axis=1), np.argmax(likely, axis=1)
+    beat = np.arange(origin.size)
+    chosen = np.where(likely[beat, far] > close[beat, near] + P_FAR_GAIN, far, near)
+    shift, fit = places[chosen], likely[beat, chosen]
     _compare_p(marks, signal, shapes, origin + low, high - low)
     onset = marks.qrs_global[:, 0]
     previous_t = np.concatenate([[NOWHERE], marks.t_global[:-1, 1]])

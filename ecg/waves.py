@@ -16,18 +16,23 @@ from numpy.typing import NDArray
 from ecg.beats import Ints
 from ecg.signal.filters import Floats, smooth
 
-P_HZ, QRS_HZ, T_HZ = 25.0, 55.0, 14.0
+P_HZ, QRS_HZ, T_HZ = 25.0, 55.0, 16.0
 """Smoothing before the marks of each wave are sought: above the wave's own content, below muscle [project, LUDB half]."""
 P_SEARCH_MS = 320.0
 P_GUARD_MS = 16.0
+P_AFTER_T_MS = 20.0
 P_ARM_MS = 60.0
-P_REACH_MS = 80.0
+P_BACK_MS, P_FORTH_MS = 72.0, 62.0
+P_PULL, P_PEAK_PULL = 0.4, 0.3
+"""How strongly a lead of usual size is drawn to the consensus; 0 leaves it alone [project, LUDB half]."""
 P_FLOOR_MV = 0.030
 """A P below 30 µV peak to peak in every lead is absent (CLINICAL.md §2.1)."""
 P_LIKE = 0.5
 """A beat has a P where its window correlates this well with the average P (CLINICAL.md §3.1, R_AF)."""
 T_FLOOR_MV = 0.030
-T_REACH_MS = 150.0
+T_REACH_MS = 112.0
+T_PULL, T_PEAK_PULL = 0.5, 0.3
+QRS_PULL = 0.5
 T_LEAD_MS = 130.0
 T_SHARE_OF_RR = 0.70
 QRS_BACK_MS, QRS_FORTH_MS = 120.0, 150.0
@@ -57,10 +62,13 @@ class Outline:
     qt_unsure: bool
 
 
-def outline(beat: Floats, rate_hz: float, centre: int, rr_ms: float, alive: NDArray[np.bool_]) -> Outline | None:
+def outline(
+    beat: Floats, rate_hz: float, centre: int, rr_ms: tuple[float, float], alive: NDArray[np.bool_]
+) -> Outline | None:
     """Delineates an average beat float [lead, sample] whose QRS lies at ``centre``; ``None`` if no lead is alive.
 
-    ``rr_ms`` bounds the search for P and T, ``alive`` bool [lead] marks leads that carry signal.
+    ``rr_ms``, the usual intervals before and after such a beat, bound the search for P and T; ``alive`` bool [lead] marks
+    leads that carry signal.
     """
     if not alive.any() or beat.shape[1] < 3:
         return None
@@ -68,9 +76,9 @@ def outline(beat: Floats, rate_hz: float, centre: int, rr_ms: float, alive: NDAr
     qrs, overall = _qrs(beat, rate_hz, centre, alive)
     level = _reference(beat, int(overall[0]), ms)
     level_beat = beat - level[:, None]
-    t_limit = min(beat.shape[1] - 1, centre + round(min(T_SHARE_OF_RR * rr_ms, 720.0) * ms))
+    t_limit = min(beat.shape[1] - 1, centre + round(min(T_SHARE_OF_RR * rr_ms[1], 720.0) * ms))
     t, t_global, t_seen, unsure = _t(level_beat, rate_hz, int(overall[2]), t_limit, alive)
-    previous_end = (int(t_global[2]) if t_global is not None else int(overall[2])) - round(rr_ms * ms)
+    previous_end = (int(t_global[2]) if t_global is not None else int(overall[2])) - round(rr_ms[0] * ms)
     p, p_global, p_seen = _p(level_beat, rate_hz, int(overall[0]), previous_end, alive)
     return Outline(qrs, overall, p, p_global, p_seen, t, t_global, t_seen, unsure)
 
@@ -114,8 +122,8 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) ->
         use = alive
     weight = np.sqrt(np.maximum(steepest, 1e-9))
     middle_on, middle_off = _weighted_median(begin[use], weight[use]), _weighted_median(end[use], weight[use])
-    marks[:, 0] = np.rint(0.5 * marks[:, 0] + 0.5 * middle_on)
-    marks[:, 2] = np.rint(0.5 * marks[:, 2] + 0.5 * middle_off)
+    marks[:, 0] = np.rint((1 - QRS_PULL) * marks[:, 0] + QRS_PULL * middle_on)
+    marks[:, 2] = np.rint((1 - QRS_PULL) * marks[:, 2] + QRS_PULL * middle_off)
     on = _confirmed(marks[use, 0], ON_TOGETHER_MS * ms, first=True)
     off = _confirmed(marks[use, 2], OFF_TOGETHER_MS * ms, first=False)
     magnitude = np.sqrt((piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]) ** 2).sum(axis=0)
@@ -236,11 +244,11 @@ def _t(
     peak = (reach.start + np.argmax(tilt * sign[:, None], axis=1)).astype(np.intp)
     edge = (peak <= reach.start) | (peak >= reach.stop - 1)
     peak[edge] = begin + near.start + np.argmax(np.abs(dome[:, near]), axis=1)[edge]
-    peak, _ = _drawn_together(peak, size, 0.3, seen)
+    peak, _ = _drawn_together(peak, size, T_PEAK_PULL, seen)
     far = np.minimum(round(T_REACH_MS * ms), np.maximum(limit + round(40 * ms) - peak, 4)).astype(np.intp)
     back = np.minimum(round(T_LEAD_MS * ms), np.maximum(peak - j_point, 4)).astype(np.intp)
-    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, far, 0.7), size, 0.6, seen)
-    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7), size, 0.6, seen)
+    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, far, 0.7), size, T_PULL, seen)
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7), size, T_PULL, seen)
     ends = np.sort(off[seen])
     latest = float(np.median(ends[-3:]))
     overall = np.array([round(on_all), top, round(latest)], dtype=np.intp)
@@ -252,7 +260,7 @@ def _p(
 ) -> tuple[Ints | None, Ints | None, NDArray[np.bool_]]:
     ms = rate_hz / 1000.0
     nothing = np.zeros(beat.shape[0], dtype=np.bool_)
-    begin = max(0, onset - round(P_SEARCH_MS * ms), previous_end)
+    begin = max(0, onset - round(P_SEARCH_MS * ms), previous_end + round(P_AFTER_T_MS * ms))
     stop = onset - round(P_GUARD_MS * ms)
     if stop - begin < 70 * ms:
         return None, None, nothing
@@ -265,7 +273,7 @@ def _p(
     spatial = np.sqrt((dome[alive] ** 2).sum(axis=0))
     guard = round(24 * ms)
     spatial[:guard] = 0
-    top = int(np.argmax(spatial))
+    top = _highest_hump(spatial)
     near = _window(top, 30 * ms, span.size)
     size = np.abs(dome[:, near]).max(axis=1)
     if not (size[alive] >= 0.6 * P_FLOOR_MV).any() or top < guard:
@@ -274,12 +282,12 @@ def _p(
     strongest = np.argmax(np.abs(dome[:, near]), axis=1)
     sign = np.sign(np.take_along_axis(dome[:, near], strongest[:, None], axis=1))[:, 0]
     sign[sign == 0] = 1.0
-    peak, middle = _drawn_together((begin + near.start + strongest).astype(np.intp), size, 0.4, seen)
-    reach = round(P_REACH_MS * ms)
-    back = np.minimum(reach, np.maximum(peak - max(0, min(begin, int(middle) - reach)), 4)).astype(np.intp)
-    forth = np.minimum(reach, np.maximum(onset - peak, 4)).astype(np.intp)
-    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.8), size, 0.8, seen)
-    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, 0.8), size, 0.8, seen)
+    peak, middle = _drawn_together((begin + near.start + strongest).astype(np.intp), size, P_PEAK_PULL, seen)
+    back_reach, forth_reach = round(P_BACK_MS * ms), round(P_FORTH_MS * ms)
+    back = np.minimum(back_reach, np.maximum(peak - max(0, min(begin, int(middle) - back_reach)), 4)).astype(np.intp)
+    forth = np.minimum(forth_reach, np.maximum(onset - peak, 4)).astype(np.intp)
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.8), size, P_PULL, seen)
+    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, 0.8), size, P_PULL, seen)
     strong = seen & (size >= np.median(size[seen]))
     first = _confirmed(on[strong], ON_TOGETHER_MS * ms, first=True) if strong.sum() > 1 else round(on_all)
     last = _confirmed(off[strong], ON_TOGETHER_MS * ms, first=False) if strong.sum() > 1 else round(off_all)
@@ -287,33 +295,46 @@ def _p(
     return np.stack([on, peak, off], axis=1), overall, seen
 
 
-def lags(signal: Floats, template: Floats, starts: Ints, low: int, high: int, step: int) -> tuple[Ints, Floats]:
-    """For each beat, the lag in [low, high] at which the signal fits a piece of the average beat best, and the correlation.
+def _highest_hump(curve: Floats) -> int:
+    """The highest inner maximum: at an edge the curve only leans on a neighbouring wave."""
+    inner = np.flatnonzero((curve[1:-1] >= curve[:-2]) & (curve[1:-1] > curve[2:]) & (curve[1:-1] > 0)) + 1
+    return int(inner[np.argmax(curve[inner])]) if inner.size else int(np.argmax(curve))
 
-    ``template`` float [lead, width] lies at ``starts`` int [beat] for lag 0. Each window is compared without its own mean and
-    trend, all leads together. A window that leaves the recording has correlation −1.
+
+def likeness(signal: Floats, template: Floats, starts: Ints, low: int, high: int, step: int) -> tuple[Ints, Floats]:
+    """How well each beat fits a piece of the average beat at each lag: the lags int [lag], the correlation float [beat, lag].
+
+    ``template`` float [lead, width] lies at ``starts`` int [beat] for lag 0. Each window is compared without its own mean
+    and trend, all leads together, every ``step`` samples. A lag that leaves the recording has correlation −1.
     """
-    width = template.shape[1]
-    at = starts[:, None] + np.arange(low, high + width)[None, :]
-    outside = (starts + low < 0) | (starts + high + width > signal.shape[1])
+    wanted = detrended(np.ascontiguousarray(template[:, ::step]))
+    width = wanted.shape[1]
+    count = (high - low) // step + 1
+    at = starts[:, None] + low + step * np.arange(count + width - 1)[None, :]
     pieces = signal[:, np.clip(at, 0, signal.shape[1] - 1)].transpose(1, 0, 2)
-    thin = 2 if width > 40 else 1
-    windows = np.lib.stride_tricks.sliding_window_view(pieces, width, axis=2)[:, :, ::step, ::thin]
-    wanted = detrended(template[:, ::thin])
+    windows = np.lib.stride_tricks.sliding_window_view(pieces, width, axis=2)
+    ramp = np.arange(width) - (width - 1) / 2
+    ramp /= np.sqrt((ramp**2).sum())
     dot = np.einsum("blkn,ln->bk", windows, wanted)
-    flat = detrended(np.ascontiguousarray(windows))
-    norm = np.sqrt(np.maximum(np.einsum("blkn,blkn->bk", flat, flat), 1e-18)) * max(float(np.linalg.norm(wanted)), 1e-9)
-    likeness = dot / norm
-    best = np.argmax(likeness, axis=1)
-    fit = likeness[np.arange(len(best)), best]
-    fit[outside] = np.where(fit[outside] < 0.7, -1.0, fit[outside])
-    return (low + step * best).astype(np.intp), fit
+    slant = windows @ ramp
+    total, squares = _sliding_sum(pieces, width), _sliding_sum(pieces**2, width)
+    left = (squares - total**2 / width - slant**2).sum(axis=1)
+    fit = dot / (np.sqrt(np.maximum(left, 1e-12)) * max(float(np.linalg.norm(wanted)), 1e-9))
+    fit[(at[:, :count] < 0) | (at[:, :count] + step * (width - 1) >= signal.shape[1])] = -1.0
+    return low + step * np.arange(count), fit
+
+
+def _sliding_sum(values: Floats, width: int) -> Floats:
+    running = np.cumsum(values, axis=-1)
+    out = running[..., width - 1 :].copy()
+    out[..., 1:] -= running[..., :-width]
+    return out
 
 
 def detrended(windows: Floats) -> Floats:
     """Windows along the last axis without their own mean and trend."""
     n = windows.shape[-1]
     line = np.arange(n) - (n - 1) / 2
-    line = line / np.sqrt((line**2).sum())
+    line = line / max(float(np.sqrt((line**2).sum())), 1e-12)
     level = windows - windows.mean(axis=-1, keepdims=True)
     return level - (level @ line)[..., None] * line
