@@ -35,6 +35,8 @@ T_PULL, T_PEAK_PULL = 0.5, 0.3
 QRS_PULL = 0.5
 T_LEAD_MS = 130.0
 T_SHARE_OF_RR = 0.70
+T_PEAK_MS, T_SPREAD_MS = 310.0, 130.0
+"""T's peak after QRS onset at 60/min (it follows the cube root of RR) and how far it may lie from there [project]."""
 QRS_BACK_MS, QRS_FORTH_MS = 120.0, 150.0
 QRS_SLOPE = 0.04
 """QRS lasts while a lead's slope is above this share of its steepest [project, LUDB half]."""
@@ -77,7 +79,7 @@ def outline(
     level = _reference(beat, int(overall[0]), ms)
     level_beat = beat - level[:, None]
     t_limit = min(beat.shape[1] - 1, centre + round(min(T_SHARE_OF_RR * rr_ms[1], 720.0) * ms))
-    t, t_global, t_seen, unsure = _t(level_beat, rate_hz, int(overall[2]), t_limit, alive)
+    t, t_global, t_seen, unsure = _t(level_beat, rate_hz, (int(overall[0]), int(overall[2])), t_limit, rr_ms[1], alive)
     previous_end = (int(t_global[2]) if t_global is not None else int(overall[2])) - round(rr_ms[0] * ms)
     p, p_global, p_seen = _p(level_beat, rate_hz, int(overall[0]), previous_end, alive)
     return Outline(qrs, overall, p, p_global, p_seen, t, t_global, t_seen, unsure)
@@ -217,10 +219,12 @@ def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: NDArray[np.b
 
 
 def _t(
-    beat: Floats, rate_hz: float, j_point: int, limit: int, alive: NDArray[np.bool_]
+    beat: Floats, rate_hz: float, span: tuple[int, int], limit: int, rr_ms: float, alive: NDArray[np.bool_]
 ) -> tuple[Ints | None, Ints | None, NDArray[np.bool_], bool]:
     ms = rate_hz / 1000.0
     nothing = np.zeros(beat.shape[0], dtype=np.bool_)
+    onset, j_point = span
+    width_ms = (j_point - onset) / ms
     begin = j_point + round(20 * ms)
     if limit - begin < 120 * ms:
         return None, None, nothing, True
@@ -231,7 +235,11 @@ def _t(
     dome = shape[:, begin : limit + 1] - 0.5 * (shape[:, ahead] + shape[:, behind])
     spatial = np.sqrt((dome[alive] ** 2).sum(axis=0))
     spatial[: round(40 * ms)] = 0
-    top = begin + int(np.argmax(spatial))
+    # Where a flat T leaves the choice open, the place that T usually has at this rate decides.
+    usual = T_PEAK_MS * (rr_ms / 1000.0) ** (1 / 3) + 0.5 * (width_ms - 90.0)
+    away = (np.arange(spatial.size) / ms + (begin - j_point) / ms + width_ms - usual) / T_SPREAD_MS
+    spatial *= np.exp(-0.5 * away**2)
+    top = begin + _highest_hump(spatial)
     near = _window(top - begin, 60 * ms, dome.shape[1])
     size = np.abs(dome[:, near]).max(axis=1)
     seen = alive & (size >= 0.5 * T_FLOOR_MV) if (size[alive] >= T_FLOOR_MV).any() else nothing
