@@ -183,7 +183,7 @@ class _Wave:
 Part = tuple[float, float, Vector]
 """Centre and half-width as parts of the wave's duration, and the dipole at its peak."""
 
-P_PARTS: tuple[Part, ...] = ((0.38, 0.38, (0.06, 0.08, -0.045)), (0.62, 0.38, (0.085, 0.055, 0.025)))
+P_PARTS: tuple[Part, ...] = ((0.38, 0.38, (0.08, 0.06, -0.04)), (0.62, 0.38, (0.095, 0.04, 0.01)))
 QRS_PARTS: dict[Conduction, tuple[Part, ...]] = {
     Conduction.NORMAL: (
         (0.20, 0.20, (-0.16, -0.06, -0.26)),  # septum: to the right and the front
