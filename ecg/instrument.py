@@ -21,8 +21,8 @@ from ecg.marks import NOWHERE, BeatMarks, carried
 from ecg.measure import measured
 from ecg.recording import Note, Recording, Text
 from ecg.rules import Ruleset, load
-from ecg.signal import filters, quality
-from ecg.signal.filters import Bank, Floats, band_pass, high_pass, low_pass, smooth
+from ecg.signal import filters, pacing, quality
+from ecg.signal.filters import Bank, Floats, band_pass, high_pass, low_pass
 from ecg.signal.leads import algebra_holds, analysed_leads, independent_count
 from ecg.signal.reversal import suspected, undone
 from ecg.signal.units import calibrate
@@ -61,6 +61,7 @@ class Trace:
     alive: NDArray[np.bool_]
     defects: quality.Defects
     notes: list[Note]
+    spikes: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +134,11 @@ def _conditioned(recording: Recording) -> Trace:
     defects, alive = quality.examine_raw(leads, raw, recording.rate_hz, step)
     filled = _bridged(raw, damaged) if damaged.any() else raw
     filled, scale = _resampled(filled, recording.rate_hz)
+    paced = pacing.spikes(filled, recording.rate_hz * scale)
+    if paced.size:
+        filled = pacing.bridged(filled, recording.rate_hz * scale, paced)
     notes = [*recording.notes, *_band_notes(recording)]
-    return Trace(leads, filled, recording.rate_hz * scale, scale, alive, defects, notes)
+    return Trace(leads, filled, recording.rate_hz * scale, scale, alive, defects, notes, paced)
 
 
 def _bridged(raw: Floats, damaged: NDArray[np.bool_]) -> Floats:
@@ -403,21 +407,23 @@ def _facts(
         beat=referenced,
         rate_hz=trace.rate_hz,
         qrs=None if main is None else (int(main.qrs_global[0]), int(main.qrs_global[2])),
-        spike=_spike(referenced, main, trace) if referenced is not None and main is not None else 0.0,
+        paced_share=_paced_share(rendered, trace),
         notes=codes,
         st_usable=usable,
         amplitude_usable=amplitude,
     )
 
 
-def _spike(beat: Floats, main: Outline, trace: Trace) -> float:
-    """Size in mV of what is too steep for a heart around QRS onset of the average beat, in its typical lead."""
-    rate = trace.rate_hz
-    on = int(main.qrs_global[0])
-    low, high = max(0, on - round(0.06 * rate)), on + round(0.012 * rate)
-    part = beat[:, max(0, low - 20) : high + 20]
-    rest = np.abs(part - smooth(part, rate, 60.0))[:, low - max(0, low - 20) : low - max(0, low - 20) + (high - low)]
-    return float(np.quantile(rest[trace.alive].max(axis=1), 0.6)) if rest.size and trace.alive.any() else 0.0
+def _paced_share(rendered: Rendered | None, trace: Trace) -> float:
+    """Share of dominant beats with a pacing spike from 60 ms before to 12 ms after QRS onset."""
+    if rendered is None or not trace.spikes.size:
+        return 0.0
+    ms = trace.rate_hz / 1000.0
+    onset = rendered.marks.qrs_global[rendered.shapes.labels == 0, 0]
+    onset = onset[onset != NOWHERE]
+    ahead = onset[:, None] - trace.spikes[None, :]
+    hit = ((ahead <= 60 * ms) & (ahead >= -12 * ms)).any(axis=1)
+    return float(hit.mean()) if hit.size else 0.0
 
 
 def _rhythm(

@@ -20,8 +20,8 @@ NAMES = {
     "C_WPW": Text("心室预激", "Ventricular pre-excitation"),
     "C_PACE_V": Text("心室起搏(可能)", "Ventricular paced rhythm (possible)"),
 }
-SPIKE_MV = 0.12
-"""High-frequency peak before QRS, over all leads, that only a pacing spike makes [project]."""
+PACED_SHARE = 0.8
+"""Share of beats that a spike precedes (CLINICAL.md §3.3)."""
 LEFT = ("I", "V5", "V6")
 DELTA_LEADS = ("I", "V4", "V5", "V6")
 
@@ -121,7 +121,7 @@ def _delta_leads(facts: Facts) -> dict[str, float]:
 
 def _paced(facts: Facts, verdict: Verdict, width: Test) -> bool:
     """A narrow spike before a wide QRS. Below 1000 Hz this is only ever "possible" (CLINICAL.md §1.4)."""
-    spike = compare(None, "spike_mv", facts.spike, ">=", SPIKE_MV)
+    spike = compare(None, "paced_share", facts.paced_share, ">=", PACED_SHARE)
     if not (spike.true and width.true):
         return False
     verdict.add(facts.finding("C_PACE_V", NAMES["C_PACE_V"], [width.evidence, spike.evidence], "P2", Certainty.POSSIBLE))

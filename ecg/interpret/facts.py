@@ -54,7 +54,7 @@ class Facts:
     beat: Floats | None
     rate_hz: float
     qrs: tuple[int, int] | None
-    spike: float
+    paced_share: float
     notes: frozenset[str]
     st_usable: bool
     amplitude_usable: bool
