@@ -75,6 +75,7 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Run a server until SIGTERM or SIGINT; ``ready`` gets its address once it answers."""
     refuse_plain_http(settings)
+    check_certificate(settings)
     with contextlib.ExitStack() as stack:
         prepare_folder(settings.data)
         if settings.is_sqlite:  # PostgreSQL may have any number of servers beside it
@@ -99,6 +100,21 @@ def refuse_plain_http(settings: Settings) -> None:
         f"Plain HTTP is not served on {settings.host}: give --cert and --key, or name the reverse proxy "
         "with --trusted-proxy.",
     )
+
+
+def check_certificate(settings: Settings) -> None:
+    """Certificate and key can be read and belong together."""
+    if settings.cert is None:
+        return
+    import ssl
+
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.cert, settings.key)
+    except OSError as error:  # also ssl.SSLError
+        raise Refusal(
+            f"证书或私钥不能用({error.strerror or error}):请检查 --cert 和 --key。",
+            f"The certificate or its key cannot be used ({error.strerror or error}): check --cert and --key.",
+        ) from error
 
 
 def _is_loopback(host: str) -> bool:
@@ -214,13 +230,6 @@ def _run(ledger: Ledger, settings: Settings, listener: socket.socket, ready: Cal
         ssl_keyfile=settings.key,
         timeout_graceful_shutdown=GRACE_S,
     )
-    try:
-        config.load()
-    except OSError as error:  # also ssl.SSLError
-        raise Refusal(
-            f"证书或私钥不能用({error.strerror or error}):请检查 --cert 和 --key。",
-            f"The certificate or its key cannot be used ({error.strerror or error}): check --cert and --key.",
-        ) from error
     scheme = "https" if settings.cert is not None else "http"
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
