@@ -109,7 +109,10 @@ def send(
 
 
 def groups(files: Sequence[Path]) -> list[list[Path]]:
-    """The files of each ECG: a WFDB header with its signal files, given or found beside it; all others alone."""
+    """The files of each ECG: a WFDB header with its signal files, given or found beside it; all others alone.
+
+    Grouping each group again gives the same group.
+    """
     found: dict[Path, list[Path]] = {}
     for path in files:
         if path.suffix.lower() not in _PAIRED:
@@ -117,7 +120,8 @@ def groups(files: Sequence[Path]) -> list[list[Path]]:
             continue
         together = found.setdefault(path.with_suffix(""), [])
         together += [one for one in (path, *_beside(path)) if one not in together]
-    return list(found.values())
+    together = [set(group) for group in found.values()]
+    return [group for group in found.values() if not any(set(group) < other for other in together)]
 
 
 def _beside(path: Path) -> list[Path]:

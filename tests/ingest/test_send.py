@@ -128,6 +128,7 @@ def test_a_pair_is_one_exam_however_it_is_named(world: World, address: str, tmp_
     receipts = [send(files, address, world.key) for files in ([header, same], [same, header], [header], [same])]
     assert [len(receipt) for receipt in receipts] == [1, 1, 1, 1]
     assert len({receipt[0]["exam"] for receipt in receipts}) == 1
+    assert groups([named, header]) == groups(groups([header])[0]) == [[header, same, named]]
     packed = zipfile.ZipFile(io.BytesIO(world.original(receipts[0][0]["sha256"])))
     assert packed.namelist() == sorted([header.name, named.name, same.name])
 
