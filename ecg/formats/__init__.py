@@ -74,8 +74,13 @@ def _recognise(parts: Parts) -> tuple[str, Format]:
         raise faults.empty("ECG")
     found = [(name, form) for name in parts.names if (form := _sniff(parts.need(name))) is not None]
     masters = [(name, form) for name, form in found if form.word == "wfdb" and wfdb.is_master(parts.need(name))]
-    if len(masters or found) == 1:
-        return (masters or found)[0]
+    headers = [(name, form) for name, form in found if form.word == "wfdb" and wfdb.is_header_name(name)]
+    texts = [
+        (name, form) for name, form in found if form.word != "wfdb" or not headers
+    ]  # a note may look like a header
+    candidates = masters or headers + texts
+    if len(candidates) == 1:
+        return candidates[0]
     if found:
         raise faults.several_recordings([name for name, _ in found])
     return _by_header(parts)

@@ -57,7 +57,7 @@ def from_path(path: Path) -> Parts:
         try:
             return _load(path.parent / name)
         except (OSError, ValueError):
-            return None
+            return _load_in_other_case(path.parent, name)
 
     return Parts((path.name,), fetch)
 
@@ -74,7 +74,7 @@ def from_mapping(files: Mapping[str, bytes]) -> Parts:
         if _is_zip(data):
             return from_zip(data, name)
     plain = {PurePosixPath(name.replace("\\", "/")).name or name: data for name, data in files.items()}
-    return Parts(tuple(plain), plain.get)
+    return Parts(tuple(plain), _whatever_case(plain))
 
 
 def from_zip(data: bytes, name: str) -> Parts:
@@ -101,7 +101,21 @@ def from_zip(data: bytes, name: str) -> Parts:
         raise
     if not files:
         raise faults.empty(name)
-    return Parts(tuple(files), files.get)
+    return Parts(tuple(files), _whatever_case(files))
+
+
+def _whatever_case(files: Mapping[str, bytes]) -> Callable[[str], bytes | None]:
+    """Look a name up as it is, else in any case: copies through Windows turn ``1.dat`` into ``1.DAT``."""
+    folded = {name.casefold(): data for name, data in files.items()}
+    return lambda name: files[name] if name in files else folded.get(name.casefold())
+
+
+def _load_in_other_case(folder: Path, name: str) -> bytes | None:
+    try:
+        found = next((path for path in folder.iterdir() if path.name.casefold() == name.casefold()), None)
+        return _load(found) if found is not None else None
+    except (OSError, ValueError):
+        return None
 
 
 def _is_zip(data: bytes) -> bool:

@@ -46,7 +46,7 @@ def is_master(data: bytes) -> bool:
 def mentions(data: bytes, name: str) -> bool:
     """True where the header ``data`` names the sample file ``name``."""
     text = _text(data) or ""
-    return any(line.split()[:1] == [name] for line in text.splitlines())
+    return any((line.split() or [""])[0].casefold() == name.casefold() for line in text.splitlines())
 
 
 def is_header_name(name: str) -> bool:

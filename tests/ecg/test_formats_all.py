@@ -99,6 +99,21 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
     assert_unreadable("PART_MISSING", lambda: read(tmp_path / "nowhere.hea"))
 
 
+def test_names_in_another_case_and_notes_beside_the_record_do_no_harm(tmp_path: Path) -> None:
+    first = read(LUDB)
+    shouted = {"55.HEA": LUDB["55.hea"], "55.DAT": LUDB["55.dat"]}
+    assert_same(read(shouted), first)
+    assert_same(read(zipped(shouted | {"note.txt": b"Bed 12\n"})), first)
+    for name, data in shouted.items():
+        (tmp_path / name).write_bytes(data)
+    assert_same(read(tmp_path / "55.HEA"), first)
+    assert_same(read(tmp_path / "55.DAT"), first)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert_unreadable("PART_MISSING", lambda: read(tmp_path))
+
+
 def test_a_neighbour_that_does_not_belong_is_not_read_instead(tmp_path: Path) -> None:
     for name, data in LUDB.items():
         (tmp_path / name).write_bytes(data)
