@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from county import counties, rosters, signin, sites
 from county.access import Action, Actor, Place, Role, may
-from county.http import CurrentActor, CurrentLedger, not_found, not_permitted, not_signed_in, permit, problems
+from county.http import CurrentActor, CurrentLedger, permit
 from county.people import Person
+from county.problem import not_found, not_permitted, not_signed_in, problems
 from county.rosters import Slot
 from ledger.clock import SECOND, iso
 

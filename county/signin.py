@@ -23,9 +23,9 @@ from starlette.requests import HTTPConnection
 from county import counties, devices, guesses, passwords, people, secrets
 from county.access import Actor, Role
 from county.errors import ManyCounties, NoCounty, UnknownCounty
-from county.http import Problem, not_signed_in
 from county.names import is_usable, tidy
 from county.people import Person
+from county.problem import Problem, not_signed_in
 from ledger import schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction
@@ -116,7 +116,7 @@ class Session:
 async def actor(request: HTTPConnection, ledger: Ledger) -> Actor:
     """Who asks, over HTTP or by a websocket.
 
-    :func:`~county.http.not_signed_in` for missing, wrong, expired or revoked credentials; the problem
+    :func:`~county.problem.not_signed_in` for missing, wrong, expired or revoked credentials; the problem
     ``wrong-origin`` (403) for an unsafe request by cookie that another site's page may have sent. A bearer token goes
     before the cookie: no page of another site can send one.
     """

@@ -15,7 +15,8 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from county.access import Action, Actor, Place, may
-from county.http import CurrentActor, CurrentLedger, Problem, not_found, not_permitted, permit, problems
+from county.http import CurrentActor, CurrentLedger, permit
+from county.problem import Problem, not_found, not_permitted, problems
 from ingest import context, receive, tus, uploads
 from ingest.body import Body
 from ingest.form import Form, FormError

@@ -18,7 +18,8 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from county import signin
 from county.access import Actor
-from county.http import Problem, current_actor, problem_response
+from county.http import current_actor
+from county.problem import Problem, problem_response
 from ledger import database, events
 from ledger.database import Ledger
 from triage import feed, review

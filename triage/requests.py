@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from county.http import Problem
+from county.problem import Problem
 from triage.review import Request
 
 

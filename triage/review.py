@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from county.access import Action, Actor, Place, Role, has_role, may
-from county.http import Problem, not_found, not_permitted
+from county.problem import Problem, not_found, not_permitted
 from ledger import events, schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
@@ -76,7 +76,7 @@ _KEEP_ANSWER = update(schema.action).where(
 async def act(ledger: Ledger, actor: Actor, request: Request) -> dict[str, Any]:
     """Do it and return the case; a repeat with the same id returns the first answer.
 
-    :class:`county.http.Problem`: 404 unseen or unknown, 403 role, 409 with ``legal``, 422 what is missing.
+    :class:`county.problem.Problem`: 404 unseen or unknown, 403 role, 409 with ``legal``, 422 what is missing.
     """
     first = await ledger.awrite(lambda transaction: _act(transaction, actor, request))
     if first is not None:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from county.access import Action, Actor, Place, may
-from county.http import CurrentActor, CurrentLedger, Problem, not_found, permit, problems
+from county.http import CurrentActor, CurrentLedger, permit
+from county.problem import Problem, not_found, problems
 from ledger import originals
 from ledger.database import Ledger
 from triage import analyser, figures, live, review, views

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 
 from county.access import Action
 from county.errors import NoCounty
-from county.http import PROBLEM, Problem, check_routes, install, not_found, permit, routes_of
+from county.http import check_routes, install, permit, routes_of
+from county.problem import PROBLEM, Problem, not_found
 from county.routes import router
 from ledger.database import LedgerBusy, LedgerUnavailable
 from tests.county.browser import Browser

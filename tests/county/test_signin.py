@@ -14,7 +14,8 @@ from fastapi import FastAPI, WebSocket
 
 from county import counties, devices, guesses, passwords, people, rosters, secrets, signin
 from county.access import Action, Actor
-from county.http import PROBLEM, CurrentActor, Problem, check_routes, current_actor, install, permit
+from county.http import CurrentActor, check_routes, current_actor, install, permit
+from county.problem import PROBLEM, Problem
 from county.routes import router
 from ledger import schema
 from ledger.clock import SECOND, iso
