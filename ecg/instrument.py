@@ -36,6 +36,8 @@ SHORTEST_S = 0.4
 SMALLEST_QRS_MV = 0.100
 """What never reaches 100 µV in any lead is no QRS (CLINICAL.md §3.1, R_ASYS)."""
 FAST_BPM = 150.0
+SHORTEST_ST_RR_MS = 300.0
+"""Faster, the level before QRS lies on the T wave before it: ST has no reference [project]."""
 EARLY = 0.80
 PVC_MS = 110.0
 USUAL_RR_MS = 900.0
@@ -243,6 +245,7 @@ def _measure_noise(trace: Trace, bank: Bank, spans: Ints) -> None:
     quiet = _outside(trace.mv.shape[1], spans, round(0.04 * rate))
     high = bank.filtered(high_pass(35.0, 3))
     sine, size = filters.mains(high, rate, quiet)
+    quality.examine_mains(trace.leads, size, trace.defects)
     left = np.where(size > filters.MAINS_ON_MV, 0.0, size)
     if sine is not None:
         trace.mv = trace.mv - sine
@@ -396,7 +399,8 @@ def _facts(
 ) -> Facts:
     codes = frozenset(note.code for note in trace.notes)
     amplitude = "GAIN_UNKNOWN" not in codes
-    usable = amplitude and "MONITOR_BAND" not in codes and main is not None and 100 <= recording.rate_hz
+    too_fast = rendered is not None and rendered.rr_ms.size > 0 and float(np.median(rendered.rr_ms)) < SHORTEST_ST_RR_MS
+    usable = amplitude and not too_fast and "MONITOR_BAND" not in codes and main is not None and 100 <= recording.rate_hz
     return Facts(
         measurements=measures,
         patient=recording.patient,
@@ -415,14 +419,14 @@ def _facts(
 
 
 def _paced_share(rendered: Rendered | None, trace: Trace) -> float:
-    """Share of dominant beats with a pacing spike from 60 ms before to 12 ms after QRS onset."""
+    """Share of dominant beats with a pacing spike from 60 ms before to 20 ms after QRS onset."""
     if rendered is None or not trace.spikes.size:
         return 0.0
     ms = trace.rate_hz / 1000.0
     onset = rendered.marks.qrs_global[rendered.shapes.labels == 0, 0]
     onset = onset[onset != NOWHERE]
     ahead = onset[:, None] - trace.spikes[None, :]
-    hit = ((ahead <= 60 * ms) & (ahead >= -12 * ms)).any(axis=1)
+    hit = ((ahead <= 60 * ms) & (ahead >= -20 * ms)).any(axis=1)
     return float(hit.mean()) if hit.size else 0.0
 
 

@@ -253,7 +253,8 @@ def _t(
     edge = (peak <= reach.start) | (peak >= reach.stop - 1)
     peak[edge] = begin + near.start + np.argmax(np.abs(dome[:, near]), axis=1)[edge]
     peak, _ = _drawn_together(peak, size, T_PEAK_PULL, seen)
-    far = np.minimum(round(T_REACH_MS * ms), np.maximum(limit + round(40 * ms) - peak, 4)).astype(np.intp)
+    stretch = float(np.clip((rr_ms / 900.0) ** (1 / 3), 0.7, 1.6))
+    far = np.minimum(round(stretch * T_REACH_MS * ms), np.maximum(limit + round(40 * ms) - peak, 4)).astype(np.intp)
     back = np.minimum(round(T_LEAD_MS * ms), np.maximum(peak - j_point, 4)).astype(np.intp)
     off, off_all = _drawn_together(_flank(shape, peak, sign, 1, far, 0.7), size, T_PULL, seen)
     on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7), size, T_PULL, seen)

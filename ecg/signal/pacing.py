@@ -22,6 +22,8 @@ TOGETHER_MS = 20.0
 FEWEST = 3
 """A pacemaker paces more than twice in ten seconds; a lone narrow notch is none [project, LUDB half and PTB-XL]."""
 BRIDGE_MS = 5.0
+MOST_PER_S = 6.0
+"""More is mains or noise: two spikes a beat at 180/min."""
 SLOWEST_HZ = 400.0
 
 
@@ -45,7 +47,8 @@ def spikes(signal: Floats, rate_hz: float) -> NDArray[np.intp]:
     strong = narrow.sum(axis=0) >= np.maximum(LEADS, sharp[:, at].sum(axis=0) * 0.6)
     found = at[strong] + far
     apart = int((np.diff(found) > TOGETHER_MS * rate_hz / 1000).sum()) + 1
-    return found if found.size and apart >= max(FEWEST, 0.25 * signal.shape[1] / rate_hz) else found[:0]
+    seconds = signal.shape[1] / rate_hz
+    return found if found.size and max(FEWEST, 0.25 * seconds) <= apart <= MOST_PER_S * seconds else found[:0]
 
 
 def bridged(signal: Floats, rate_hz: float, at: NDArray[np.intp]) -> Floats:

@@ -85,14 +85,19 @@ SENTENCES: dict[str, Text] = {
     ),
 }
 ADVICE_SHOWN = 3
+LOOSE_MAINS_MV = 0.3
+"""Peak-to-peak of mains that only an electrode without contact picks up [project]."""
+LIMB_TRIANGLE = {"RA": ("I", "II", "III"), "LA": ("I", "III", "II"), "LL": ("II", "III", "I")}
+"""Each limb electrode: the two leads that it makes, and the one that it does not touch."""
 
 
 @dataclass(slots=True)
 class Defects:
-    """Defects as they are found; ``lead`` ones by lead, ``whole`` ones by code, with the worst grade each forces."""
+    """Defects as they are found; ``lead`` ones by lead, ``whole`` ones by code, with the worst grade each forces; ``electrode``: the limb electrode that is off, if that is known."""
 
     lead: dict[str, dict[str, Grade]] = field(default_factory=dict[str, dict[str, Grade]])
     whole: dict[str, Grade] = field(default_factory=dict[str, Grade])
+    electrode: str | None = None
 
     def mark(self, lead: str, code: str, grade: Grade) -> None:
         """Notes a defect of one lead, keeping the worse grade."""
@@ -172,6 +177,19 @@ def _spread_off(names: tuple[str, ...], dead: NDArray[np.bool_], defects: Defect
         defects.force("Q_OFF", Grade.E)
 
 
+def examine_mains(names: tuple[str, ...], mains_pp: Floats, defects: Defects) -> None:
+    """A limb electrode without contact: mains of the size of a QRS in its two limb leads and next to none in the third."""
+    if not {"I", "II", "III"} <= set(names):
+        return
+    size = {n: float(mains_pp[names.index(n)]) for n in ("I", "II", "III")}
+    for electrode, (first, second, spared) in LIMB_TRIANGLE.items():
+        if min(size[first], size[second]) >= LOOSE_MAINS_MV and size[spared] < 0.2 * min(size[first], size[second]):
+            defects.electrode = electrode
+            defects.force("Q_OFF", Grade.E)
+            for n in (first, second):
+                defects.mark(n, "Q_OFF", Grade.E)
+
+
 def examine_noise(
     names: tuple[str, ...],
     alive: NDArray[np.bool_],
@@ -215,32 +233,14 @@ def count_steps(filled: Floats, rate_hz: float, quiet: NDArray[np.bool_]) -> NDA
 
 
 def judged(names: tuple[str, ...], defects: Defects) -> Quality:
-    """Grades and advice from all defects.
-
-    One noisy lead of twelve does not make the recording what it is: a lead's C or D counts for the recording when at
-    least a third of the leads have it, otherwise one grade better, never better than B [project].
-    """
+    """Grades and advice from all defects: a lead is as bad as its worst defect, the recording as the worst of all."""
     leads = {
         n: LeadQuality(max(defects.lead.get(n, {"": Grade.A}).values()), tuple(sorted(defects.lead.get(n, {}))))
         for n in names
     }
-    worst = [*defects.whole.values(), Grade.A]
-    for code in {c for held in defects.lead.values() for c in held}:
-        worst.append(_over_leads([held.get(code, Grade.A) for held in defects.lead.values()], len(names)))
+    worst = [*defects.whole.values(), *(q.grade for q in leads.values()), Grade.A]
     codes = dict.fromkeys(defects.whole) | dict.fromkeys(c for held in defects.lead.values() for c in sorted(held))
     return Quality(max(worst), leads, tuple(codes), _advice(names, defects))
-
-
-def _over_leads(grades: list[Grade], count: int) -> Grade:
-    ordered = sorted(grades, reverse=True)
-    third = (
-        ordered[min(len(ordered) - 1, max(0, -(-count // 3) - 1))]
-        if len(ordered) >= max(1, -(-count // 3))
-        else Grade.A
-    )
-    top = ordered[0]
-    softened = {Grade.E: Grade.D, Grade.D: Grade.C, Grade.C: Grade.B, Grade.B: Grade.B, Grade.A: Grade.A}[top]
-    return max(third, softened)
 
 
 def _advice(names: tuple[str, ...], defects: Defects) -> tuple[Advice, ...]:
@@ -267,7 +267,7 @@ def _said(names: tuple[str, ...], defects: Defects) -> list[tuple[str, str, str,
     chest_off = [n for n in off if n not in LIMB_LEADS]
     limb_off = [n for n in off if n in LIMB_LEADS]
     if limb_off:
-        said.append(("Q_OFF", _lost_electrode(limb_off), "Q_OFF limb", Grade.E))
+        said.append(("Q_OFF", defects.electrode or "limb", "Q_OFF limb", Grade.E))
     elif chest_off:
         said.append(("Q_OFF", ", ".join(chest_off), "Q_OFF V", max(defects.whole.get("Q_OFF", Grade.C), Grade.C)))
     for code, grade in defects.whole.items():
@@ -278,11 +278,3 @@ def _said(names: tuple[str, ...], defects: Defects) -> list[tuple[str, str, str,
         if having:
             said.append((code, ", ".join(having), code, max(defects.lead[n][code] for n in having)))
     return said
-
-
-def _lost_electrode(flat: list[str]) -> str:
-    """Which limb electrode explains the flat leads; "limb" where none does alone."""
-    for lead, electrode in (("I", "LL"), ("II", "LA"), ("III", "RA")):
-        if flat == [lead]:
-            return {"LL": "limb", "LA": "limb", "RA": "limb"}[electrode]
-    return "limb"

@@ -34,17 +34,17 @@ class Suspicion:
 def suspected(beat: Floats, leads: tuple[str, ...], outline: Outline, has_p: bool) -> Suspicion | None:
     """The swap that the dominant beat fits, or ``None``. ``beat``: float [lead, sample] referenced before QRS."""
     row = {name: beat[k] for k, name in enumerate(leads)}
-    if not has_p or outline.p_global is None or not {"I", "II", "III", "aVR"} <= set(row):
+    if not has_p or outline.p_global is None or not {"I", "II", "III", "aVR", "aVF"} <= set(row):
         return None
     p = slice(int(outline.p_global[0]), int(outline.p_global[2]) + 1)
     qrs = slice(int(outline.qrs_global[0]), int(outline.qrs_global[2]) + 1)
-    p_net = {n: _p_net(row[n][p]) for n in ("I", "II", "III", "aVR")}
+    p_net = {n: _p_net(row[n][p]) for n in ("I", "II", "III", "aVR", "aVF")}
     net = {n: float(row[n][qrs].max() + row[n][qrs].min()) for n in row}
-    if _arms(row, p_net, net, qrs):
-        return Suspicion("RA-LA")
     others = p_net["I"] < 0 and net["I"] < 0 or p_net["III"] < 0 and net["III"] < 0
-    if p_net["II"] < -SMALL_MV and net["II"] < -0.1 and others and p_net["aVR"] > SMALL_MV and net["aVR"] > 0.1:
+    if p_net["II"] < -SMALL_MV and net["II"] < -0.1 and others and p_net["aVR"] > SMALL_MV and net["aVR"] > 0.1 and p_net["aVF"] < 0:
         return Suspicion("RA-LL")
+    if p_net["aVF"] > -SMALL_MV and _arms(row, p_net, net, qrs):
+        return Suspicion("RA-LA")
     return None
 
 
