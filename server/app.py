@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -12,13 +14,17 @@ import county.http
 import county.routes
 import ingest.routes
 import triage.routes
+from county import audit
 from ecg.analysis import VERSION
-from ledger.database import Ledger
+from ledger.database import Ledger, LedgerUnavailable
 from server import health, pages
 from server.settings import Settings
 from server.shell import BodyLimit, Feeds, Shell
 from triage.desk import Desk
 
+_log = structlog.stdlib.get_logger("server")
+
+HEADS_EVERY_S = 3600.0
 _COMPRESS_FROM = 1_000  # bytes; below it the header costs as much as it saves
 _COMPRESS_LEVEL = 5
 _NOT_COMPRESSED = ("application/zip", "application/octet-stream", "application/dicom", "image/png", "font/*")
@@ -54,11 +60,22 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     return app
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     desk: Desk = app.state.desk
     await desk.start()
+    noting = asyncio.create_task(_note_heads(app.state.ledger))
     try:
         yield
     finally:
+        noting.cancel()
         await desk.stop()
+
+
+async def _note_heads(ledger: Ledger) -> None:
+    """Copy the end of every audit chain into the operator's log: a tail that is cut later is seen against it."""
+    while True:
+        with contextlib.suppress(LedgerUnavailable):
+            for head in await ledger.aread(audit.heads):
+                _log.info("audit head", county=head.county, seq=head.seq, hash=head.hash)
+        await asyncio.sleep(HEADS_EVERY_S)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from server.refusal import Refusal
@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     """What an operator may set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", use_attribute_docstrings=True, validate_default=False
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", use_attribute_docstrings=True
     )
 
     data: Path = Field(default=Path("ecgnet-data"))
@@ -84,12 +84,6 @@ class Settings(BaseSettings):
             return sources
         return (*sources, TomlConfigSettingsSource(settings_cls, toml_file=cls._folder / FILE))
 
-    @model_validator(mode="after")
-    def _certificate_has_its_key(self) -> Settings:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key belong together: give both or neither")
-        return self
-
     @property
     def database_url(self) -> str:
         """The database that is used."""
@@ -110,8 +104,12 @@ def load(flags: Mapping[str, Any]) -> Settings:
         found: Settings = reading(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "settings"
+        name = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"设置 {name} 不能用:{first['msg']}。", f"The setting {name}: {first['msg']}.") from error
     except ValueError as error:  # a TOML file that cannot be parsed
         raise SettingsError(f"{folder / FILE} 读不懂:{error}。", f"{folder / FILE} cannot be read: {error}.") from error
+    if (found.cert is None) != (found.key is None):
+        raise SettingsError(
+            "cert 和 key 要一起给。", "The settings cert and key belong together: give both or neither."
+        )
     return found

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from server.refusal import Refusal
 from server.settings import Settings
 from tests.server.commands import assert_one_sentence, ecgnet
 from tests.support.needs import REPOSITORY
-from tests.support.serving import Clinic, Server, World, ludb_55, make_world, wait_until
+from tests.support.serving import Clinic, Doctor, Server, World, ludb_55, make_world, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -213,11 +214,18 @@ def test_sigterm_ends_it_within_ten_seconds_with_exit_code_zero_and_nobody_left(
     children = server.children()
     sent = Clinic(server.address, world.key).send(ludb_55(), "55.zip")
     assert server.process is not None
-    with httpx.stream("GET", f"{server.address}/livez"):
+    doctor = Doctor(server.address, "周敏")
+    with socket.create_connection(("127.0.0.1", server.port)) as stalled:
+        head = f"POST /v1/exams HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.key}\r\n"
+        stalled.sendall(
+            f"{head}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 900\r\n\r\n--b".encode()
+        )
+        wait_until(lambda: figure(server, "ecgnet_open_feeds") == 1, 5, "the doctor's feed")
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
     assert time.monotonic() - began < 10
+    doctor.close()
     wait_until(lambda: not any(_lives(pid) for pid in children), 5, "no analyser left")
     assert [row["id"] for row in world.rows(schema.exam)] == [sent["exam"]]
     done = ecgnet("admin", "verify", "--data", str(tmp_path))
