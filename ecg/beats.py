@@ -31,6 +31,8 @@ SAME_SHAPE = 0.82
 """Correlation over all leads above which two beats have one shape [project]."""
 MAX_SHAPES = 8
 WEAK = 0.6
+FAINT = 0.25
+"""A stretch whose steepest slopes are below this share of the recording's has no QRS of its own [project]."""
 ALIGN_MS = 48.0
 HALF_MS = 110.0
 AVERAGED = 24
@@ -97,6 +99,7 @@ def _reference(strength: Floats) -> Floats:
     if blocks > 1:
         highest = np.maximum(highest, np.append(highest[1:], highest[-2]))
     level = np.asarray(percentile_filter(highest, 40, size=min(9, 2 * blocks - 1), mode="nearest"))
+    level = np.maximum(level, FAINT * float(np.quantile(highest, 0.9)))
     centre = (edges[:-1] + edges[1:]) / 2
     return np.maximum(np.interp(np.arange(strength.size), centre, level), 1e-9)
 

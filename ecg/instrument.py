@@ -33,6 +33,8 @@ WORK_HZ = (400.0, 1250.0)
 LARGEST_MV = 50.0
 """No electrode offset or pacing spike that a recorder can hold is larger; beyond it a value is damage."""
 SHORTEST_S = 0.4
+SLOWEST_HZ = 50.0
+"""Below this no QRS can be told from noise; below 100 Hz nothing but the view is offered (CLINICAL.md §1.4)."""
 SMALLEST_QRS_MV = 0.100
 """What never reaches 100 µV in any lead is no QRS (CLINICAL.md §3.1, R_ASYS)."""
 FAST_BPM = 150.0
@@ -95,7 +97,8 @@ def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
 
 def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, str | None]:
     trace = _conditioned(recording)
-    rendered = _rendered(trace) if trace.alive.any() and recording.seconds >= SHORTEST_S else None
+    readable = trace.alive.any() and recording.seconds >= SHORTEST_S and recording.rate_hz >= SLOWEST_HZ
+    rendered = _rendered(trace) if readable else None
     main = rendered.outlines[0] if rendered is not None else None
     swap = None
     measures, beats, average = Measurements(), (), None
@@ -127,11 +130,11 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
 
 def _conditioned(recording: Recording) -> Trace:
     """Leads completed, damage marked, rate brought into the working range; raw defects noted."""
+    sound = np.abs(recording.millivolts) <= LARGEST_MV
+    if not sound.all():
+        recording = replace(recording, millivolts=np.where(sound, recording.millivolts, np.nan))
     leads, raw = analysed_leads(recording)
-    damaged = ~np.isfinite(raw)
-    with np.errstate(invalid="ignore"):
-        damaged |= np.abs(raw) > LARGEST_MV
-    raw = np.where(damaged, np.nan, raw) if damaged.any() else raw
+    damaged = np.isnan(raw)
     step = max(recording.microvolts_per_count or (0.0,)) * 1e-3
     defects, alive = quality.examine_raw(leads, raw, recording.rate_hz, step)
     filled = _bridged(raw, damaged) if damaged.any() else raw

@@ -5,6 +5,7 @@ Plain ASGI, so that it also holds for what the framework answers itself, and no 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ _HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 _HSTS = "max-age=31536000"
+COME_BACK_S = 5  # after a server's end: its successor starts within seconds
 _OFTEN = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds: no line for each
 
 
@@ -80,6 +82,9 @@ class Shell:
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
                 await self.app(scope, receive, send_dressed)
+            except asyncio.CancelledError:  # the server ends and waits no longer for this request
+                if not status:
+                    await problem_response(Request(scope), unavailable(COME_BACK_S))(scope, receive, send_dressed)
             except Exception as error:
                 _log.error("a request failed", exc_info=error)
                 if status:  # half an answer is out: only closing the connection says that it is no whole one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecg.analysis import Certainty
+from ecg.analysis import Certainty, Grade
 from ecg.interpret.facts import WHY_CHILD, WHY_LEADS, WHY_QUALITY, Facts, Verdict
 from ecg.interpret.logic import Test, any3, compare
 from ecg.recording import Sex, Text
@@ -36,9 +36,12 @@ def cornell(facts: Facts) -> Test:
 
 def interpret(facts: Facts, verdict: Verdict) -> None:
     """Adds the voltage findings."""
-    if facts.child or any(verdict.has(code) for code in SUPPRESSED_BY) or not facts.amplitude_usable:
+    poor = facts.quality.grade >= Grade.D or not facts.amplitude_usable
+    wide = any(verdict.has(code) for code in SUPPRESSED_BY)
+    if facts.child or poor or wide:
+        why = (("age",), WHY_CHILD) if facts.child else (("quality",), WHY_QUALITY) if poor else (("QRS",), WHY_WIDE)
         for code in NAMES:
-            verdict.skip(code, ("age",) if facts.child else ("QRS",), WHY_CHILD if facts.child else WHY_WIDE)
+            verdict.skip(code, *why)
         return
     voltage = sokolow(facts)
     old_enough = facts.age is not None and facts.age >= facts.rules.limit("lvh", "sokolow_age_years")

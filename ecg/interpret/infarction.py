@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ecg.analysis import Certainty, Evidence, State
+from ecg.analysis import Certainty, Evidence, Grade, State
 from ecg.interpret import mimics
 from ecg.interpret.facts import WHY_CHILD, WHY_LEADS, WHY_QUALITY, Facts, Verdict
 from ecg.interpret.logic import any3, compare, rounded
@@ -77,6 +77,12 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     groups = _by_territory(facts, fulfilled, elevation)
     for code, pairs in groups.items():
         _state(facts, verdict, code, pairs, elevation)
+    if facts.quality.grade >= Grade.D:
+        # What is true on readable leads stays; nothing else is said of a poor tracing (CLINICAL.md §1.5).
+        for code in TERRITORIES:
+            if code not in groups:
+                verdict.skip(code, ("quality",), WHY_QUALITY)
+        return
     _near(facts, verdict, fulfilled, elevation)
     for code in TERRITORIES:
         if code not in groups:

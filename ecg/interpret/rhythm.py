@@ -31,7 +31,10 @@ NAMES = {
     "VF_ASYSTOLE_CHECK": Text("请立即看病人:可能室颤或停搏", "Look at the patient: VF or asystole cannot be excluded"),
 }
 WHY_P = Text("看不清P波或心搏不足5个。", "P waves cannot be judged, or fewer than five beats.")
-WHY_SHORT = Text("记录太短。", "The recording is too short.")
+WHY_ELECTRODES = Text("电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first.")
+WHY_UNLIKE = Text("QRS波形互不相似,可能是干扰。", "No QRS repeats itself: perhaps nothing but noise.")
+LEAST_SHARE = 0.4
+"""The dominant shape holds at least this share of the beats, or there is no rhythm to name [project]."""
 ENTROPY_BIN = 0.05
 """Width of the RR classes, as a share of the mean RR."""
 VF_LEADS = 3
@@ -44,6 +47,10 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     _asystole(facts, verdict)
     if len(facts.rhythm.beats) < 2:
         verdict.skip("R_SINUS", ("QRS",), WHY_P)
+        return
+    if facts.rhythm.dominant_share < LEAST_SHARE:
+        for code in ("R_SINUS", "R_AF"):
+            verdict.skip(code, ("QRS",), WHY_UNLIKE)
         return
     fibrillation = _fibrillation(facts, verdict)
     _pause(facts, verdict, fibrillation)
@@ -76,17 +83,19 @@ def _chaos(facts: Facts, verdict: Verdict) -> bool:
 
 
 def _asystole(facts: Facts, verdict: Verdict) -> None:
-    """No QRS in the whole record, or none in its last five seconds, while the limb leads are connected."""
-    off = [n for n in ("I", "II", "III") if "Q_OFF" in getattr(facts.quality.leads.get(n), "defects", ())]
-    gap, need = facts.rhythm.last_beat_gap_s, facts.rules.limit("rhythm", "asystole_s")
-    test = compare(None, "last_gap_s", gap, ">=", need)
+    """No QRS in the whole record, or none in its last five seconds.
+
+    No file tells whether its electrodes were connected, and a loose wire is the usual reason; only a QRS earlier in the same
+    record shows that they were. Without one, somebody must look at the patient.
+    """
+    test = compare(None, "last_gap_s", facts.rhythm.last_beat_gap_s, ">=", facts.rules.limit("rhythm", "asystole_s"))
     if not test.true:
         return
-    if off or not facts.readable("II") and not facts.readable("I"):
-        verdict.skip("R_ASYS", tuple(off) or ("I", "II"), Text("电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first."))
-        verdict.add(facts.finding("VF_ASYSTOLE_CHECK", NAMES["VF_ASYSTOLE_CHECK"], [test.evidence], "CLINICAL §1.5", Certainty.POSSIBLE))
-        return
-    verdict.add(facts.finding("R_ASYS", NAMES["R_ASYS"], [test.evidence], "BLS; VA22; CLINICAL §3.1", Certainty.POSSIBLE))
+    seen = len(facts.rhythm.beats) > 0 and facts.readable("I") and facts.readable("II")
+    code = "R_ASYS" if seen else "VF_ASYSTOLE_CHECK"
+    verdict.add(facts.finding(code, NAMES[code], [test.evidence], "BLS; VA22; CLINICAL §1.5, §3.1", Certainty.POSSIBLE))
+    if not seen:
+        verdict.skip("R_ASYS", ("electrodes",), WHY_ELECTRODES)
 
 
 def entropy(rr_ms: Floats) -> float:

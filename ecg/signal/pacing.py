@@ -18,7 +18,7 @@ SMALLEST_MV = 0.20
 CALM = 0.4
 """The signal from 16 to 4 ms on either side moves by less than this share of the spike."""
 LEADS = 3
-TOGETHER_MS = 20.0
+TOGETHER_MS = 8.0
 FEWEST = 3
 """A pacemaker paces more than twice in ten seconds; a lone narrow notch is none [project, LUDB half and PTB-XL]."""
 BRIDGE_MS = 5.0

@@ -226,6 +226,7 @@ def test_sigterm_ends_it_within_ten_seconds_with_exit_code_zero_and_nobody_left(
         assert server.process.wait(10) == 0
     assert time.monotonic() - began < 10
     doctor.close()
+    assert "Traceback" not in server.log()
     wait_until(lambda: not any(_lives(pid) for pid in children), 5, "no analyser left")
     assert [row["id"] for row in world.rows(schema.exam)] == [sent["exam"]]
     done = ecgnet("admin", "verify", "--data", str(tmp_path))

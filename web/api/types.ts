@@ -13,7 +13,7 @@ export interface SignedIn { token: string; expires_at: string; person: Person }
 export interface Session { person: Person; expires_at: string; county: { id: string; name: string; phone: string }; site: SiteRef | null }
 
 export interface Patient { name: string | null; sex: string | null; age_years: number | null; id_tail?: string | null }
-export interface Alert { id: string; colour: Colour; raised_at: string; step: number; next_step_at: string | null; acknowledged_at: string | null }
+export interface Alert { id: string; colour: Colour; reason?: Say | null; evidence?: Evidence[] | null; raised_at: string; step: number; next_step_at: string | null; acknowledged_at: string | null }
 export type CaseState = 'open' | 'acknowledged' | 'confirmed' | 'downgraded' | 'stood_down'
 
 /** One row of the worklist. `colour` is null while nothing could be read. `seq` is the last event of the case. */
@@ -21,15 +21,15 @@ export interface Item {
   case: string; colour: Colour | null; reason: Say | null; state: CaseState; owner: Who | null
   site: string; site_name: string; township: string | null; phone: string | null
   patient: Patient | null; symptoms: string[]; grade: string | null; exam: string; seq: number
-  opened_at: string; due_at: string | null; alert: Alert | null
+  opened_at: string; due_at: string | null; received_at?: string | null; urgent?: boolean; exam_status?: ExamStatus; alert: Alert | null
 }
 export interface Worklist { seq: number; items: Item[]; next: string | null }
 
-export interface HistoryLine { at: string; kind: string; actor: Who | null; reason: string | null }
+export interface HistoryLine { at: string; kind: string; actor: Who | null; reason: string | null; step?: number | null; colour?: Colour | null }
 export interface Answer extends Say { colour: Colour | null; by: Who | string | null; at: string; action?: Say | null }
 export interface CaseDocument extends Item {
   exams: string[]; owner_at: string | null; acknowledged_at: string | null; seen_at: string | null; seen_by: Who | null
-  answer: Answer | null; legal: string[]; history: HistoryLine[]
+  answer: Answer | null; read_back_at?: string | null; legal: string[]; history: HistoryLine[]
 }
 export type StandDownReason = 'artefact' | 'lead_reversal' | 'known_unchanged' | 'early_repolarisation' | 'old_infarction' | 'other'
 
@@ -39,9 +39,11 @@ export interface Stages {
   answered_at: string | null; answer: Answer | null; read_back_at: string | null
 }
 export interface Receipt { exam: string; sha256: string; bytes: number; received_at: string; status: ExamStatus; advice?: CodedSay[] }
+/** One sentence and one action, in the village's words. */
+export interface Instruction extends Say { action?: Say | null }
 export interface Exam extends Receipt {
-  case: string | null; grade: string | null; advice: CodedSay[]; colour: Colour | null; filename: string | null
-  patient: Patient | null; symptoms: string[]; urgent: boolean; problem: CodedSay | null; instruction: Say | null; stages: Stages
+  case: string | null; case_seq?: number | null; grade: string | null; advice: CodedSay[]; colour: Colour | null; filename: string | null
+  patient: Patient | null; symptoms: string[]; urgent: boolean; problem: CodedSay | null; instruction: Instruction | null; stages: Stages
 }
 /** What the clinic may say about the patient; every field may be missing. */
 export interface Context {
@@ -52,7 +54,7 @@ export interface Context {
 /** int16 little-endian in base64, lead after lead; −32768 is an invalid sample. */
 export interface Samples {
   rate_hz: number; leads: string[]; samples: number; microvolts: string; filter?: Say | null
-  average: { rate_hz: number; samples: number; qrs_on: number; j: number; microvolts: string } | null
+  average: { rate_hz: number; leads?: string[]; samples: number; qrs_on: number; j: number; microvolts: string } | null
 }
 
 export interface Evidence { lead: string | null; measure: string; value: number; op: string; limit: number | null }

@@ -4,7 +4,7 @@ import type { CaseDocument } from '../api/types'
 import { feedQuery, startState, step, type Effect, type FeedEvent, type FeedState, type Happening, type ServerFrame } from './protocol'
 
 export interface FeedUser {
-  /** Fetch the screen's truth; its `seq`, or null where the list has none (then the feed goes on from `hello`). */
+  /** Fetch the screen's truth; its `seq`, or null where it has none. */
   refetch: () => Promise<number | null>
   apply: (event: FeedEvent) => void
   signedOut: () => void
@@ -22,7 +22,7 @@ export function openFeed(user: FeedUser) {
   const state = shallowRef<FeedState>(startState)
   const waiting = new Map<string, Waiting>()
   let socket: WebSocket | null = null
-  let silence = 0, reopen = 0, helloSeq = 0, ended = false
+  let silence = 0, reopen = 0, highest = 0, ended = false
 
   function happen(happening: Happening) {
     const [next, effects] = step(state.value, happening)
@@ -54,9 +54,11 @@ export function openFeed(user: FeedUser) {
   }
 
   async function fetchTruth() {
+    // a truth without a number of its own is at least as new as everything told before it was asked for
+    const atLeast = highest
     try {
       const seq = await user.refetch()
-      happen({ what: 'fetched', seq: seq ?? helloSeq, at: Date.now() })
+      happen({ what: 'fetched', seq: seq ?? atLeast, at: Date.now() })
     } catch (error) {
       happen({ what: 'fetched', seq: null, at: Date.now() })
       if (error instanceof Refused && error.status === 401) perform({ do: 'signed-out' })
@@ -81,7 +83,8 @@ export function openFeed(user: FeedUser) {
       if (mine !== socket) return
       let frame: ServerFrame
       try { frame = JSON.parse(String(message.data)) as ServerFrame } catch { return }
-      if (frame.type === 'hello') helloSeq = frame.seq
+      if (frame.type === 'hello') highest = frame.seq
+      else if (frame.type === 'event' || frame.type === 'beat') highest = Math.max(highest, frame.seq)
       if (frame.type === 'beat') mine.send('{"type":"beat"}')
       happen({ what: 'frame', frame, at: Date.now() })
       watchSilence()

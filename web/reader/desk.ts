@@ -1,13 +1,13 @@
 import { computed, ref, shallowRef, watch } from 'vue'
 import { Refused, api } from '../api/client'
-import type { CaseDocument, Evidence, Exam, Item, Problem, Rosters } from '../api/types'
+import type { CaseDocument, Exam, Item, Problem, Rosters } from '../api/types'
 import { openFeed, type Feed } from '../feed/client'
 import type { FeedEvent } from '../feed/protocol'
 import { toSignIn } from '../shared/session'
 import { alarm, endSilence } from '../shared/sound'
 import { instant } from '../shared/time'
 import { readingOf, type Reading } from './record'
-import { applyEvent, arrange, toDecide, unansweredOrange, unansweredRed, type Raised } from './worklist'
+import { applyEvent, arrange, toDecide, unansweredOrange, unansweredRed } from './worklist'
 
 /** The case on the screen. It is `seen` only when its tracing, or the reason why there is none, has been drawn. */
 export interface OpenCase {
@@ -33,7 +33,6 @@ export function useDesk() {
   const held = ref(false)
   const rosters = shallowRef<Rosters | null>(null)
   const open = shallowRef<OpenCase | null>(null)
-  const evidence = shallowRef(new Map<string, Evidence[]>())
   /** Opened here, answer of the server still on its way: the sound has done its work. */
   const answering = ref(new Set<string>())
 
@@ -45,13 +44,8 @@ export function useDesk() {
     alarm(red.length ? 'high' : orange.length ? 'medium' : null, instant(oldest) ?? undefined)
     if (red.some(r => !redBefore?.some(b => b.case === r.case))) endSilence()
     // the tracing of whoever rings is fetched before anyone asks for it
-    for (const item of red) if (item.exam) void readingOf(item.exam).then(r => noteEvidence(item.exam, r), () => undefined)
+    for (const item of red) if (item.exam) void readingOf(item.exam).catch(() => undefined)
   })
-
-  function noteEvidence(exam: string, reading: Reading) {
-    const found = reading.analysis?.findings.flatMap(f => f.evidence) ?? []
-    if (found.length && !evidence.value.has(exam)) evidence.value = new Map(evidence.value).set(exam, found)
-  }
 
   function settle(list: Item[]) {
     items.value = list.filter(toDecide)
@@ -89,10 +83,6 @@ export function useDesk() {
 
   function apply(event: FeedEvent) {
     settle(applyEvent(items.value, event))
-    if (event.kind === 'alert.raised') {
-      const data = event.data as Raised
-      if (data.exam && data.evidence?.length) evidence.value = new Map(evidence.value).set(data.exam, data.evidence)
-    }
     if (event.case !== null || event.kind === 'exam.received') setTimeout(() => void refresh().catch(() => undefined), 80)
     if (open.value && event.case === open.value.case) void reload(event.kind === 'exam.analysed' || event.kind === 'case.changed' || event.kind === 'alert.raised')
   }
@@ -120,7 +110,6 @@ export function useDesk() {
     api.exam(exam).then(about => { if (isOpen(which) && open.value!.exam === exam) change(which, { about }) }, () => undefined)
     try {
       const reading = await readingOf(exam, fresh)
-      noteEvidence(exam, reading)
       if (isOpen(which) && open.value!.exam === exam) change(which, { reading, trouble: null })
     } catch (error) {
       if (isOpen(which) && open.value!.exam === exam && !open.value!.reading) change(which, { trouble: error instanceof Refused || error instanceof RangeError ? 'none' : 'unreachable' })
@@ -189,7 +178,7 @@ export function useDesk() {
   }
 
   return {
-    items, loaded, shown, waiting, held, rosters, open, evidence, reds, oranges, answering, feed,
+    items, loaded, shown, waiting, held, rosters, open, reds, oranges, answering, feed,
     openCase, showExam, drawn, act, sortIn, neighbour, close: () => { open.value = null },
     retry: () => { const it = open.value; if (it) { change(it.case, { trouble: null }); void reload(false); void showExam(it.case, it.exam, true) } },
   }

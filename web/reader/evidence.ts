@@ -11,9 +11,13 @@ const UNITS: [RegExp, { zh: string; en: string }][] = [[/_mv$/, { zh: 'mV', en: 
 export const unitOf = (measure: string): string => UNITS.find(([end]) => end.test(measure))?.[1][lang.value] ?? ''
 const isSt = (measure: string) => /^st_/.test(measure)
 
+const SAID: Record<string, { zh: string; en: string }> = {
+  heart_rate_bpm: { zh: '心率', en: 'rate' }, p_share: { zh: 'P 波占比', en: 'P before QRS' }, p_axis_deg: { zh: 'P 电轴', en: 'P axis' },
+  qrs_axis_deg: { zh: 'QRS 电轴', en: 'QRS axis' }, t_axis_deg: { zh: 'T 电轴', en: 'T axis' }, cornell_mv: { zh: 'Cornell', en: 'Cornell' }, sokolow_mv: { zh: 'Sokolow', en: 'Sokolow' },
+}
 function label(measure: string): string {
   if (isSt(measure)) return measure === 'st_j_mv' ? '' : measure.replace(/^st_/, '').replace(/_mv$/, '').toUpperCase()
-  if (measure === 'heart_rate_bpm') return lang.value === 'en' ? 'rate' : '心率'
+  if (SAID[measure]) return SAID[measure][lang.value]
   return LABELS[measure] ?? measure.replace(/_(mv|ms|bpm|deg)$/, '').replace(/_/g, ' ')
 }
 const number = (e: { measure: string }, value: number): string => {

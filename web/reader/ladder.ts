@@ -8,7 +8,7 @@ export const RUNGS = [
   { atS: 60, slot: 'backup', word: 'slot_backup' },
   { atS: 120, slot: 'coordinator', word: 'step_call' },
   { atS: 180, slot: 'chief', word: 'slot_chief' },
-  { atS: 300, slot: 'director', word: 'step_everyone' },
+  { atS: 300, slot: 'director', word: 'step_all' },
 ] as const
 
 export const personIn = (rosters: Rosters | null, slot: RosterSlot['slot']): string | null => rosters?.now.find(r => r.slot === slot)?.person.name ?? null

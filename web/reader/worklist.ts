@@ -21,17 +21,17 @@ export function before(a: Item, b: Item): number {
 export const unansweredRed = (items: readonly Item[]) => items.filter(i => unanswered(i) && critical(i)).sort((a, b) => time(a.alert!.raised_at) - time(b.alert!.raised_at))
 export const unansweredOrange = (items: readonly Item[]) => items.filter(i => unanswered(i) && !critical(i) && i.alert!.colour === 'ORANGE')
 
-export interface Raised { exam?: string; site?: string; site_name?: string; township?: string; phone?: string; colour?: Colour; reason?: Say; evidence?: Evidence[]; alert?: string; next_step_at?: string | null }
+export interface Raised { exam?: string; site?: string; site_name?: string; township?: string; phone?: string; colour?: Colour; reason?: Say; evidence?: Evidence[]; symptoms?: string[]; alert?: string; next_step_at?: string | null }
 
 /** The alert's own data is enough for a row and a bar: neither waits for the next fetch of the list. */
 function raised(items: readonly Item[], event: FeedEvent): Item[] {
   const data = event.data as Raised, which = event.case!
-  const alert: Alert = { id: data.alert ?? which, colour: data.colour ?? 'RED', raised_at: event.at, step: 0, next_step_at: data.next_step_at ?? null, acknowledged_at: null }
+  const alert: Alert = { id: data.alert ?? which, colour: data.colour ?? 'RED', reason: data.reason ?? null, evidence: data.evidence ?? null, raised_at: event.at, step: 0, next_step_at: data.next_step_at ?? null, acknowledged_at: null }
   const known = items.find(i => i.case === which)
   if (known) return items.map(i => (i === known ? { ...i, colour: data.colour ?? i.colour, reason: data.reason ?? i.reason, state: 'open', exam: data.exam ?? i.exam, seq: event.seq, alert } : i))
   return [...items, {
     case: which, colour: data.colour ?? null, reason: data.reason ?? null, state: 'open', owner: null, site: data.site ?? '', site_name: data.site_name ?? '',
-    township: data.township ?? null, phone: data.phone ?? null, patient: null, symptoms: [], grade: null, exam: data.exam ?? '', seq: event.seq, opened_at: event.at, due_at: null, alert,
+    township: data.township ?? null, phone: data.phone ?? null, patient: null, symptoms: data.symptoms ?? [], grade: null, exam: data.exam ?? '', seq: event.seq, opened_at: event.at, due_at: null, alert,
   }]
 }
 

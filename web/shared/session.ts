@@ -5,6 +5,8 @@ import type { Role, Session } from '../api/types'
 /** Who is signed in, and what must stay known when the server cannot be reached: the county's telephone number. */
 const STORE = 'ecgnet.session'
 const PHONE = 'ecgnet.county-phone'
+/** What names patients on this device, and must go with the person who signs out. */
+const PERSONAL = ['ecgnet.exams']
 
 export const session = shallowRef<Session | null>(null)
 export const signedOut = ref(false)
@@ -26,7 +28,7 @@ export function recall(): Session | null {
 }
 export function forget() {
   session.value = null
-  try { localStorage.removeItem(STORE) } catch { /* nothing kept */ }
+  try { for (const key of [STORE, ...PERSONAL]) localStorage.removeItem(key) } catch { /* nothing kept */ }
 }
 
 export const homeOf = (role: Role): string | null => ({ clinic: '/clinic/', cardiologist: '/reader/', coordinator: '/board/', administrator: null })[role]

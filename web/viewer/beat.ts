@@ -10,12 +10,14 @@ export interface BeatFrame { widthMm: number; heightMm: number; baseMm: number; 
 const BEFORE_QRS_MS = 150
 const MARGIN_MM = 1.5
 
-/** The window that fits every lead of this record: width fixed in time, height by the tallest and deepest of all twelve. */
-export function frameOf(beat: AverageBeat, widthMm = 20): BeatFrame {
+/** The window that fits these leads of the record: width fixed in time, height by the tallest and deepest of them. */
+export function frameOf(beat: AverageBeat, widthMm = 20, leads: readonly string[] = beat.leads): BeatFrame {
   const fromSample = Math.max(0, beat.qrsOn - (BEFORE_QRS_MS * beat.rateHz) / 1000)
   const to = fromSample + (widthMm / MM_PER_S) * beat.rateHz
   let up = 0.5, down = 0.3
-  for (const line of beat.mv.values()) {
+  for (const lead of leads) {
+    const line = beat.mv.get(lead)
+    if (!line) continue
     const base = baseOf(beat, line)
     for (let i = Math.floor(fromSample); i < Math.min(line.length, to); i++) {
       const v = line[i]! - base

@@ -1,13 +1,16 @@
 import type { Palette } from './palette'
 
+const MINOR_MM = 0.16, MAJOR_MM = 0.24
+
 /** Minor lines each mm, major each 5 mm, each at its own rounded place, so that rounding never adds up over the sheet. */
 export function drawGrid(context: CanvasRenderingContext2D, widthPx: number, heightPx: number, pxPerMm: number, colours: Palette) {
   context.fillStyle = colours.paper
   context.fillRect(0, 0, widthPx, heightPx)
-  const thin = Math.max(1, Math.round(0.14 * pxPerMm)), thick = Math.max(1, Math.round(0.2 * pxPerMm))
   for (const major of [false, true]) {
+    // whole pixels keep the lines sharp; a line that should be thinner than one pixel is paler instead
+    const thickness = (major ? MAJOR_MM : MINOR_MM) * pxPerMm, wide = Math.max(1, Math.round(thickness))
+    context.globalAlpha = Math.min(1, thickness / wide)
     context.fillStyle = major ? colours.major : colours.minor
-    const wide = major ? thick : thin
     for (let mm = 0; mm * pxPerMm < Math.max(widthPx, heightPx); mm++) {
       if ((mm % 5 === 0) !== major) continue
       const at = Math.round(mm * pxPerMm)
@@ -15,6 +18,7 @@ export function drawGrid(context: CanvasRenderingContext2D, widthPx: number, hei
       if (at < heightPx) context.fillRect(0, at, widthPx, wide)
     }
   }
+  context.globalAlpha = 1
 }
 
 const kept = new Map<string, HTMLCanvasElement>()

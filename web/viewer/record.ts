@@ -27,7 +27,7 @@ export function decode(base64: string, leads: string[], samples: number, rateHz:
 
 export function recordOf(wire: Samples): Record12 {
   const average = wire.average && {
-    ...decode(wire.average.microvolts, wire.leads, wire.average.samples, wire.average.rate_hz),
+    ...decode(wire.average.microvolts, wire.average.leads ?? wire.leads, wire.average.samples, wire.average.rate_hz),
     qrsOn: wire.average.qrs_on, j: wire.average.j,
   }
   return { trace: decode(wire.microvolts, wire.leads, wire.samples, wire.rate_hz), average, filter: wire.filter ?? null }

@@ -28,7 +28,7 @@ const TRACE_MM = 0.36
 /** A line thinner than this breaks up on an old screen; a thicker one hides small Q waves. */
 const LEAST_TRACE_PX = 1.25
 const NAME_MM = 4.2, NAME_COMPACT_MM = 5.4
-const FOOT_MM = 3.1
+const FOOT_MM = 3.1, FOOT_COMPACT_MM = 4.3
 
 /** Draws the whole sheet. The canvas gets its true size here: nothing is ever stretched into a box. */
 export function drawSheet(canvas: HTMLCanvasElement, trace: Trace, options: SheetOptions) {
@@ -175,7 +175,7 @@ function foot(context: CanvasRenderingContext2D, size: { width: number; height: 
   context.textAlign = 'left'
   context.strokeStyle = options.colours.paper
   context.lineWidth = 0.8 * px
-  let fontPx = FOOT_MM * px
+  let fontPx = (options.compact ? FOOT_COMPACT_MM : FOOT_MM) * px
   context.font = `400 ${fontPx}px ${options.colours.font}`
   const room = size.width - left - 2 * px, needs = context.measureText(options.foot).width
   if (needs > room) { fontPx *= Math.max(0.7, room / needs); context.font = `400 ${fontPx}px ${options.colours.font}` }

@@ -14,6 +14,8 @@ export const dictionary = {
   cancel: { zh: '取消', en: 'Cancel' },
   retry: { zh: '再试', en: 'Try again' },
   loading: { zh: '正在读取…', en: 'Reading…' },
+  unitBytes: { zh: '{n} KB', en: '{n} KB' },
+  stop: { zh: '。', en: '. ' },
   dot: { zh: ' · ', en: ' · ' },
 
   // urgency
@@ -51,7 +53,7 @@ export const dictionary = {
   // duty and sound
   startDuty: { zh: '接班', en: 'Start duty' },
   noSound: { zh: '无声', en: 'No sound' },
-  noSound_what: { zh: '无声：点“接班”打开声音', en: 'No sound: press “Start duty” to switch it on' },
+  noSound_what: { zh: '无声：点此打开', en: 'No sound: press to switch it on' },
   soundOn: { zh: '有声', en: 'Sound on' },
   testSound: { zh: '试音', en: 'Test the sound' },
   soundBlocked: { zh: '声音被浏览器关闭，点此打开', en: 'The browser has blocked the sound. Press to open it' },
@@ -65,6 +67,7 @@ export const dictionary = {
   slot_director: { zh: '院领导', en: 'Director' },
   step_call: { zh: '电话', en: 'Call' },
   step_everyone: { zh: '全员', en: 'Everyone' },
+  step_all: { zh: '全员', en: 'All' },
   step_you: { zh: '你', en: 'You' },
   nobodyOnDuty: { zh: '无人值班', en: 'nobody on duty' },
 
@@ -141,7 +144,8 @@ export const dictionary = {
   gainBad: { zh: '增益 {gain} mm/mV，非标准', en: 'Gain {gain} mm/mV, not standard' },
   gainBad_half: { zh: '增益 5 mm/mV：波幅只有标准的一半。按 G 回到 10', en: 'Gain 5 mm/mV: half the standard height. G returns to 10' },
   gainBad_twice: { zh: '增益 20 mm/mV：波幅是标准的两倍。按 G 回到 10', en: 'Gain 20 mm/mV: twice the standard height. G returns to 10' },
-  filterNone: { zh: '原始波形，未加滤波', en: 'as recorded, no filter' },
+  filterNone: { zh: '原样，未加滤波', en: 'as recorded, no filter added' },
+  filterUnknown: { zh: '设备滤波不明', en: 'device filter unknown' },
   violetIsMachine: { zh: '紫色 = 机器标注', en: 'violet = machine' },
   secondsShown: { zh: '显示 {shown} / {all} 秒', en: 'showing {shown} of {all} s' },
   ecg12: { zh: '12 导联心电图', en: '12-lead ECG' },
@@ -166,6 +170,7 @@ export const dictionary = {
   considered: { zh: '已比较：', en: 'Considered: ' },
   notAssessed: { zh: '未评估：', en: 'Not assessed: ' },
   missing: { zh: '缺 {leads}', en: '{leads} missing' },
+  noRule: { zh: '这一版还没有其规则的 {n} 项', en: '{n} items for which this version has no rule' },
   noFindings: { zh: '能评估的项目里没有发现异常。这不等于没有病。', en: 'Nothing found among what could be assessed. This is not an all-clear.' },
   definite: { zh: '明确', en: 'definite' },
   probable: { zh: '很可能', en: 'probable' },
@@ -175,7 +180,6 @@ export const dictionary = {
 
   // actions
   call: { zh: '打电话', en: 'Call clinic' },
-  confirm: { zh: '确认', en: 'Confirm' },
   confirmAs: { zh: '确认{colour}', en: 'Confirm: {colour}' },
   confirmGets: { zh: '确认后，卫生室会看到：', en: 'On confirming, the clinic reads:' },
   confirmGetsPlain: { zh: '确认后，卫生室会收到“{colour}”的处理办法。', en: 'On confirming, the clinic gets the instruction for “{colour}”.' },
@@ -240,15 +244,14 @@ export const dictionary = {
   'kind_exam.unreadable': { zh: '文件读不出', en: 'File unreadable' },
   'kind_exam.failed': { zh: '机器没读成', en: 'Machine failed' },
   'kind_case.opened': { zh: '开病例', en: 'Case opened' },
-  'kind_case.changed': { zh: '有变化', en: 'Changed' },
+  'kind_exam.changed': { zh: '补充情况', en: 'Facts added' },
   'kind_alert.raised': { zh: '报警', en: 'Alert' },
   'kind_alert.climbed': { zh: '升级', en: 'Climbed' },
   'kind_alert.acknowledged': { zh: '接警', en: 'Seen' },
   'kind_message.read_back': { zh: '村医回读', en: 'Read back' },
-  kind_confirmed: { zh: '确认', en: 'Confirmed' },
-  kind_downgraded: { zh: '降级', en: 'Downgraded' },
-  kind_stood_down: { zh: '解除', en: 'Stood down' },
-  kind_acknowledged: { zh: '接警', en: 'Seen' },
+  kind_opened: { zh: '打开看图', en: 'Opened' },
+  kind_decided: { zh: '决定：{colour}', en: 'Decided: {colour}' },
+  kind_rerated: { zh: '改为{colour}', en: 'Now {colour}' },
 
   // clinic
   sendEcg: { zh: '发心电图', en: 'Send an ECG' },
