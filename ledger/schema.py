@@ -222,6 +222,7 @@ upload = _table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     _refers("site", "site_id"),
+    Index("ix_upload_expires_at", "expires_at"),
 )
 
 upload_piece = _table(

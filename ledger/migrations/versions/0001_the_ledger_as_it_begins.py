@@ -197,6 +197,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("county_id", "id", name=op.f("pk_upload")),
         sqlite_strict=True,
     )
+    with op.batch_alter_table("upload", schema=None) as batch_op:
+        batch_op.create_index("ix_upload_expires_at", ["expires_at"], unique=False)
+
     op.create_table(
         "exam",
         sa.Column("county_id", sa.Text(), nullable=False),
