@@ -48,9 +48,14 @@ class World:
     other_key: str = ""
     people: dict[str, str] = field(default_factory=dict[str, str])
     engine: Engine | None = None
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list["subprocess.Popen[bytes]"])
 
     def close(self) -> None:
-        """Let go of the database."""
+        """End what a failed story left running, and let go of the database."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
         if self.engine is not None:
             self.engine.dispose()
 
@@ -140,6 +145,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        self.world.started.append(self.process)
         wait_until(self._answers, 30, f"serve on {self.port}")
         return self
 
@@ -169,12 +175,17 @@ class Server:
         return self.process.wait(15)
 
     def children(self) -> list[int]:
-        """The pids of its analyser processes."""
+        """The pids of its analyser processes, once there are any."""
         assert self.process is not None
-        found = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        ).stdout
-        return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
+        parent = str(self.process.pid)
+
+        def found() -> list[int]:
+            listed = subprocess.run(
+                ["ps", "-o", "pid=,args=", "--ppid", parent], capture_output=True, text=True, check=False
+            )
+            return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+
+        return wait_until(found, 10, "analyser processes")
 
 
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
