@@ -177,13 +177,11 @@ class Server:
     def children(self) -> list[int]:
         """The pids of its analyser processes, once there are any."""
         assert self.process is not None
-        parent = str(self.process.pid)
+        tasks = Path(f"/proc/{self.process.pid}/task")
 
         def found() -> list[int]:
-            listed = subprocess.run(
-                ["ps", "-o", "pid=,args=", "--ppid", parent], capture_output=True, text=True, check=False
-            )
-            return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+            pids = [int(pid) for listed in tasks.glob("*/children") for pid in listed.read_text().split()]
+            return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
         return wait_until(found, 10, "analyser processes")
 
