@@ -185,7 +185,7 @@ def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) 
     if left.size:
         labels[left] = len(shapes)
         shapes.append(wide[left[0]][:, reach:-reach])
-    return _ordered(found + shift, labels, fit, shapes, strength)
+    return _ordered(found + shift, labels, fit, shapes, strength, mixed=len(shapes) - 1 if left.size else None)
 
 
 def _most_typical(windows: Floats, rows: Ints) -> int:
@@ -211,10 +211,16 @@ def _aligned(wide: Floats, template: Floats) -> tuple[Ints, Floats]:
     return 2 * best, likeness[np.arange(len(best)), best]
 
 
-def _ordered(samples: Ints, labels: Ints, fit: Floats, shapes: list[Floats], strength: Floats) -> Shapes:
+def _ordered(
+    samples: Ints, labels: Ints, fit: Floats, shapes: list[Floats], strength: Floats, mixed: int | None
+) -> Shapes:
+    """Shapes by the strength of their beats, the rest that has no common shape (``mixed``) last."""
     counts = np.bincount(labels, minlength=len(shapes))
     keep = (strength >= 0.5) | (counts[labels] > 1)
-    order = np.lexsort((np.arange(len(shapes)), -np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))))
+    total = np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))
+    if mixed is not None:
+        total[mixed] = -1.0
+    order = np.lexsort((np.arange(len(shapes)), -total))
     rank = np.empty(len(shapes), dtype=np.intp)
     rank[order] = np.arange(len(shapes))
     first = shapes[int(order[0])]
