@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from county.problem import Problem, problem_response
+from county.problem import Problem, problem_response, unavailable
 from ledger.ids import new_id
 
 _log = structlog.stdlib.get_logger("server")
