@@ -4,17 +4,25 @@ Colour = the highest over the findings, then the modifiers, then the floors. The
 colour; this table gives the colour, from findings, symptoms, quality and the clinic's own button. Symptoms have three
 values: present now (within 12 h), unknown, explicitly absent. Without an analysis the clinic's button makes it RED,
 symptoms ORANGE, and else it stays unread (``colour`` is ``None``), sorted directly under ORANGE; never silently GREEN.
+
+Rating never fails (CLINICAL.md §6, fail-open): a part of the document that cannot be understood counts as unread, and
+the other parts still vote.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import structlog
+
+log = structlog.get_logger("rating")
 
 HOUR_US = 3_600_000_000
 RECENT_US = 12 * HOUR_US  # symptoms that began earlier count as unknown
@@ -55,12 +63,13 @@ WHOLE_RECORD = frozenset({"D", "E"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the clinic said: its button, symptoms, and when they began (UTC µs)."""
+    """What the clinic said: its button, symptoms, and when they began (UTC µs); ``now``: when the ECG was received."""
 
     urgent: bool = False
     symptoms: tuple[str, ...] = ()
     onset_at: int | None = None
     now: int = 0
+    age_years: float | None = None
 
     @property
     def state(self) -> Symptoms:
@@ -89,7 +98,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
-    colour: Colour
+    colour: Colour | None
     zh: str
     en: str
     code: str
@@ -105,47 +114,68 @@ def table() -> dict[str, Any]:
 def rate(document: Mapping[str, Any] | None, facts: Facts) -> Rating:
     """The colour of one exam. ``document``: its ``ecgnet.analysis/1``, or ``None`` without an analysis."""
     if document is None:
-        return _unread(facts)
-    votes = [*_findings(document, facts), *_measured(document, facts), *_not_assessable(document, facts)]
-    votes += _floors(document, facts, votes)
-    best = min(votes, key=lambda vote: RANK[vote.colour])
-    return Rating(best.colour, {"zh": best.zh, "en": best.en}, list(best.evidence), best.code)
-
-
-def _unread(facts: Facts) -> Rating:
-    if facts.urgent:
-        return Rating(
-            Colour.RED, {"zh": "村医急救呼叫,图未判读", "en": "Clinic's emergency call, tracing not read"}, [], "URGENT"
-        )
-    if facts.state is Symptoms.ONGOING:
-        return Rating(Colour.ORANGE, {"zh": "有症状,图未判读", "en": "Symptoms, tracing not read"}, [], "UNREAD")
-    return Rating(None, {"zh": "图未判读", "en": "Tracing not read"}, [], "UNREAD")
-
-
-def _findings(document: Mapping[str, Any], facts: Facts) -> list[_Vote]:
+        return unread(facts)
     votes: list[_Vote] = []
-    for finding in document["findings"]:
-        if finding["state"] != "true" and finding["code"] != "STEMI_BORDERLINE":
-            continue
-        colour = _colour_of(finding, facts.state)
-        name = finding["name"]
-        doubt = {"zh": "可能", "en": "possible "} if colour in (Colour.RED, Colour.ORANGE) else {"zh": "", "en": ""}
-        votes.append(
-            _Vote(
-                colour,
-                doubt["zh"] + name["zh"],
-                _sentence(doubt["en"] + name["en"]),
-                finding["code"],
-                finding["evidence"],
-            )
-        )
-    return votes
+    for voters in (_findings, _measured, _modified, _not_assessable, _quality):
+        votes += _guarded(voters, document, facts)
+    votes += _floors(facts, votes)
+    best = min(votes, key=lambda vote: RANK[vote.colour])
+    return Rating(best.colour, {"zh": best.zh, "en": best.en, "code": best.code}, list(best.evidence), best.code)
+
+
+def unread(facts: Facts) -> Rating:
+    """The colour of a tracing that nothing has read."""
+    if facts.urgent:
+        return _rating(Colour.RED, "村医急救呼叫,图未判读", "Clinic's emergency call, tracing not read", "URGENT")
+    if facts.state is Symptoms.ONGOING:
+        return _rating(Colour.ORANGE, "有症状,图未判读", "Symptoms, tracing not read", "UNREAD")
+    return _rating(None, "图未判读", "Tracing not read", "UNREAD")
+
+
+def _rating(colour: Colour | None, zh: str, en: str, code: str) -> Rating:
+    return Rating(colour, {"zh": zh, "en": en, "code": code}, [], code)
+
+
+Voters = Callable[[Mapping[str, Any], Facts], Iterable[_Vote]]
+
+
+def _guarded(voters: Voters, document: Mapping[str, Any], facts: Facts) -> list[_Vote]:
+    """The votes of one part; a part that cannot be understood counts as a tracing that nothing has read."""
+    try:
+        return list(voters(document, facts))
+    except Exception as error:  # noqa: BLE001 (no mistake of ours may keep an exam from a human)
+        log.error("rating.part-not-understood", part=voters.__name__, error=repr(error))
+        found = unread(facts)
+        return [_Vote(found.colour, found.reason["zh"], found.reason["en"], "UNREAD")]
+
+
+def _is_held(finding: Mapping[str, Any]) -> bool:
+    """Whether it counts: true ones, and the borderline STEMI, which has its row."""
+    return finding["state"] == "true" or finding["code"] == "STEMI_BORDERLINE"
+
+
+def _findings(document: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
+    return chain.from_iterable(_guarded(_finding, finding, facts) for finding in document["findings"])
+
+
+def _finding(finding: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
+    if _is_held(finding):
+        yield _named(finding, _colour_of(finding, facts.state))
+
+
+def _named(finding: Mapping[str, Any], colour: Colour, zh: str = "", en: str = "") -> _Vote:
+    """The vote of a finding; ``zh`` and ``en`` say what beside it decided."""
+    name: Mapping[str, str] = finding.get("name") or {}
+    is_doubtful = colour in (Colour.RED, Colour.ORANGE)
+    code = finding["code"]
+    text_zh = ("可能" if is_doubtful else "") + name.get("zh", code) + zh
+    text_en = _sentence(("possible " if is_doubtful else "") + name.get("en", code) + en)
+    return _Vote(colour, text_zh, text_en, code, finding.get("evidence") or ())
 
 
 def _colour_of(finding: Mapping[str, Any], state: Symptoms) -> Colour:
-    explained = is_explained(finding)
     for row in table()["acute"]:
-        if _names(row["codes"], finding["code"]) and row.get("explained", explained) == explained:
+        if _matches(row, finding):
             return Colour(row["colours"][state])
     for colour in (Colour.RED, Colour.ORANGE, Colour.GREEN):
         if _names(table()["other"][colour.value], finding["code"]):
@@ -153,32 +183,48 @@ def _colour_of(finding: Mapping[str, Any], state: Symptoms) -> Colour:
     return Colour.YELLOW
 
 
+def _matches(row: Mapping[str, Any], finding: Mapping[str, Any]) -> bool:
+    """Whether a row of the acute table speaks of this finding."""
+    if not _names(row["codes"], finding["code"]):
+        return False
+    if "explained" in row and row["explained"] != is_explained(finding):
+        return False
+    return "certainty" not in row or finding.get("certainty") in row["certainty"]
+
+
 def is_explained(finding: Mapping[str, Any]) -> bool:
     """Whether a mimic explains the finding, or its J point is doubtful (CLINICAL.md §4.1, §4.8)."""
-    weighed = any(not argument["kept"] for argument in finding.get("argued", ()))
-    return weighed or "J_AMBIGUOUS" in finding.get("notes", ())
+    weighed = any(argument.get("kept") is False for argument in finding.get("argued") or ())
+    return weighed or "J_AMBIGUOUS" in (finding.get("notes") or ())
 
 
 def _names(codes: Sequence[str], code: str) -> bool:
     return any(code == name or (name.endswith("*") and code.startswith(name[:-1])) for name in codes)
 
 
-def _measured(document: Mapping[str, Any], facts: Facts) -> list[_Vote]:
-    votes: list[_Vote] = []
+# --- measured values -------------------------------------------------------------------------------------------------
+
+
+def _measured(document: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
+    codes = _held_codes(document)
     done: set[str] = set()
     for row in table()["measured"]:
-        value = _measurement(document, row["measure"])
-        if value is None or row["measure"] in done or not _holds(row, value):
+        measure = row["measure"]
+        value = _measurement(document, measure)
+        if value is None or measure in done or not _holds(row, value):
             continue
-        done.add(row["measure"])
+        if "codes" in row and not any(_names(row["codes"], code) for code in codes):
+            continue
+        done.add(measure)
         raised = bool(set(row.get("symptoms", ())) & set(facts.symptoms))
         colour = Colour(row["symptom_colour"] if raised else row["colour"])
-        evidence = [
-            {"lead": None, "measure": row["measure"], "value": value, "op": _operator(row), "limit": _limit(row)}
-        ]
+        evidence = [{"lead": None, "measure": measure, "value": value, "op": _operator(row), "limit": _limit(row)}]
         text = {language: row[language].format(value=value) for language in ("zh", "en")}
-        votes.append(_Vote(colour, text["zh"], _sentence(text["en"]), row["measure"].upper(), evidence))
-    return votes
+        yield _Vote(colour, text["zh"], _sentence(text["en"]), measure.upper(), evidence)
+
+
+def _held_codes(document: Mapping[str, Any]) -> list[str]:
+    return [finding["code"] for finding in document["findings"] if _is_held(finding)]
 
 
 def _measurement(document: Mapping[str, Any], name: str) -> float | None:
@@ -187,11 +233,12 @@ def _measurement(document: Mapping[str, Any], name: str) -> float | None:
         rate, qtc = measurements.get("heart_rate_bpm"), measurements.get("qtc_ms")
         if not rate or not qtc or rate > 120:
             return None
-        return qtc["bazett"] if 60 <= rate <= 90 else qtc["fridericia"]
+        return qtc.get("bazett") if 60 <= rate <= 90 else qtc.get("fridericia")
     return measurements.get(name)
 
 
 def _holds(row: Mapping[str, Any], value: float) -> bool:
+    """Whether the value lies beyond the row's limit; a NaN lies nowhere."""
     if "at_least" in row:
         return value >= row["at_least"]
     if "at_most" in row:
@@ -207,30 +254,55 @@ def _limit(row: Mapping[str, Any]) -> float:
     return row.get("at_least", row.get("at_most", row.get("below")))
 
 
-def _not_assessable(document: Mapping[str, Any], facts: Facts) -> list[_Vote]:
+# --- modifiers -------------------------------------------------------------------------------------------------------
+
+
+def _modified(document: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
+    """What symptoms, age or another finding add to a finding (§5.6 "Modifiers")."""
+    held = [finding for finding in document["findings"] if _is_held(finding)]
+    for row in table()["modifier"]:
+        with_it = row.get("with")
+        if not _applies(row, facts) or (with_it and not any(_names(with_it, one["code"]) for one in held)):
+            continue
+        for finding in held:
+            if _names(row["codes"], finding["code"]):
+                yield _named(finding, Colour(row["colours"][facts.state]), row["zh"], row["en"])
+
+
+def _applies(row: Mapping[str, Any], facts: Facts) -> bool:
+    if "symptoms" in row and not set(row["symptoms"]) & set(facts.symptoms):
+        return False
+    if "state" in row and facts.state is not Symptoms[row["state"]]:
+        return False
+    if "acs" in row and not facts.has_acs:
+        return False
+    return "age_from" not in row or (facts.age_years is not None and facts.age_years >= row["age_from"])
+
+
+# --- what could not be judged, and the floors ------------------------------------------------------------------------
+
+
+def _not_assessable(document: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
     row = table()["not_assessable"]
-    for item in document["not_assessed"]:
+    for item in document.get("not_assessed") or ():
         if item["code"] in row["codes"]:
+            why: Mapping[str, str] = item.get("why") or {}
+            zh, en = why.get("zh", "").rstrip("。"), why.get("en", "").rstrip(".")
             colour = Colour(row["colours"][facts.state])
-            why = item["why"]
-            return [
-                _Vote(
-                    colour,
-                    f"ST段不能判断:{why['zh'].rstrip('。')}",
-                    f"ST cannot be judged: {why['en'].rstrip('.')}",
-                    "ST_NOT_ASSESSED",
-                )
-            ]
-    return []
+            yield _Vote(colour, f"ST段不能判断:{zh}", f"ST cannot be judged: {en}", "ST_NOT_ASSESSED")
+            return
 
 
-def _floors(document: Mapping[str, Any], facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
+def _quality(document: Mapping[str, Any], _facts: Facts) -> Iterable[_Vote]:
+    grade = document["quality"]["grade"]
+    if grade in WHOLE_RECORD:
+        yield _Vote(Colour.YELLOW, f"图质{grade}级,未能判断", f"Grade {grade}, could not be judged", "QUALITY")
+
+
+def _floors(facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
     floors: list[_Vote] = []
     if facts.urgent:
         floors.append(_Vote(Colour.RED, "村医急救呼叫", "Clinic's emergency call", "URGENT"))
-    if document["quality"]["grade"] in WHOLE_RECORD:
-        grade = document["quality"]["grade"]
-        floors.append(_Vote(Colour.YELLOW, f"图质{grade}级,未能判断", f"Grade {grade}, could not be judged", "QUALITY"))
     if facts.has_acs:
         floors.append(_Vote(Colour.YELLOW, "有症状,心电图未见急性改变", "Symptoms, no acute change seen", "ACS_SX"))
     if not votes:
@@ -247,6 +319,18 @@ def due_after_us(colour: Colour | None) -> int:
     minutes = {Colour.RED: 3, Colour.ORANGE: 10, None: 10, Colour.YELLOW: 60, Colour.GREEN: 24 * 60}
     return minutes[colour] * 60_000_000
 
+
+def village(colour: Colour | None, code: str | None) -> dict[str, dict[str, str]]:
+    """The village's sentence and action for a machine's rating: it names no finding that nothing has seen."""
+    words = VILLAGE[colour]
+    if code == "URGENT":
+        return {**words, "answer": CALLED}
+    if code == "UNREAD":
+        return {**words, "answer": VILLAGE[None]["answer"]}
+    return words
+
+
+CALLED = {"zh": "急救呼叫已送达县医院", "en": "Your emergency call has reached the county"}
 
 # What the village reads: one sentence of what is known, one action (CLINICAL.md §5.6).
 VILLAGE: dict[Colour | None, dict[str, dict[str, str]]] = {
