@@ -99,8 +99,8 @@ def need(connection: Connection, county: str, site: str) -> Site:
     found = get(connection, county, site)
     if found is None:
         raise UnknownSite(
-            f"没有编号为“{site}”的站点:ecgnet admin site list 可列出全部。",
-            f"There is no site “{site}”: ecgnet admin site list shows them all.",
+            f"没有编号为“{site}”的站点:请核对 ecgnet admin site add 打印的编号。",
+            f"There is no site “{site}”: check the id that ecgnet admin site add printed.",
         )
     return found
 

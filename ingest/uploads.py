@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from ingest import context as contexts
 from ingest import receive, tus
@@ -21,9 +23,11 @@ from ingest.body import STALL_S, Body
 from ingest.tus import Mark, Metadata, Receiving, Refuse, State, Write
 from ledger import schema
 from ledger.clock import SECOND, iso
-from ledger.database import Ledger, Transaction
+from ledger.database import Ledger, LedgerBusy, LedgerUnavailable, Transaction
 from ledger.ids import new_id
 from ledger.originals import PIECE_BYTES as ROW_BYTES
+
+log = logging.getLogger(__name__)
 
 COMMIT_AFTER_S = 1.0
 """A byte that arrived is committed after this time, though no whole piece has come."""
@@ -169,7 +173,10 @@ async def sweep(ledger: Ledger) -> int:
 async def sweep_forever(ledger: Ledger, every_s: float = SWEEP_EVERY_S) -> None:
     """For the application's lifespan: :func:`sweep` now and then, until cancelled."""
     while True:
-        await sweep(ledger)
+        try:
+            await sweep(ledger)
+        except (LedgerBusy, LedgerUnavailable, SQLAlchemyError) as error:  # it is done the next time
+            log.warning("expired uploads wait: %s", type(error).__name__)
         await asyncio.sleep(every_s)
 
 

@@ -16,6 +16,7 @@ import ingest.routes
 import triage.routes
 from county import audit
 from ecg.analysis import VERSION
+from ingest.uploads import sweep_forever
 from ledger.database import Ledger, LedgerUnavailable
 from server import health, pages
 from server.settings import Settings
@@ -64,11 +65,13 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     desk: Desk = app.state.desk
     await desk.start()
-    noting = asyncio.create_task(_note_heads(app.state.ledger))
+    ledger: Ledger = app.state.ledger
+    tasks = [asyncio.create_task(_note_heads(ledger)), asyncio.create_task(sweep_forever(ledger))]
     try:
         yield
     finally:
-        noting.cancel()
+        for task in tasks:
+            task.cancel()
         await desk.stop()
 
 

@@ -17,10 +17,10 @@ if needs.FONTS_CONF.exists():
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The real recordings: `ECGNET_DATA`, else `../shared/data` beside the repository. Read-only."""
-    folder = Path(os.environ.get("ECGNET_DATA") or needs.REPOSITORY.parent / "shared" / "data")
+    """The real recordings: `ECGNET_RECORDINGS`, else `../shared/data` beside the repository. Read-only."""
+    folder = Path(os.environ.get("ECGNET_RECORDINGS") or needs.REPOSITORY.parent / "shared" / "data")
     if not folder.is_dir():
-        needs.missing(needs.DATA_FOLDER, "neither ECGNET_DATA nor ../shared/data beside the repository is there")
+        needs.missing(needs.DATA_FOLDER, "neither ECGNET_RECORDINGS nor ../shared/data beside the repository is there")
     return folder
 
 
