@@ -219,7 +219,7 @@ def _ordered(
     keep = (strength >= 0.5) | (counts[labels] > 1)
     total = np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))
     if mixed is not None:
-        total[mixed] = -1.0
+        total[mixed] = min(total[mixed], 1e-9)
     order = np.lexsort((np.arange(len(shapes)), -total))
     rank = np.empty(len(shapes), dtype=np.intp)
     rank[order] = np.arange(len(shapes))

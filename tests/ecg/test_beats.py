@@ -20,7 +20,7 @@ def assert_every_beat_found(made: Synthetic, recording: Recording | None = None)
     reach = 0.15 * made.recording.rate_hz
     inside = (true > reach) & (true < made.recording.samples - reach)
     assert all(np.abs(found - t).min() <= reach for t in true[inside])
-    assert all(np.abs(true - f).min() <= reach for f in found)
+    assert all(np.abs(true - f).min() <= reach for f in found if reach < f < made.recording.samples - reach)
 
 
 @pytest.mark.parametrize("rate", [20, 35, 60, 100, 150, 200, 250, 300])
