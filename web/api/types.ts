@@ -82,7 +82,7 @@ export interface RosterSlot { slot: 'first' | 'backup' | 'coordinator' | 'chief'
 export interface Rosters { now: RosterSlot[]; next: RosterSlot[] }
 
 export interface Figures {
-  at: string
+  at: string; seq?: number
   alert_to_ack: { median_s: number | null; n: number; values_s: number[] }
   tnmg_s: number
   today: { exams: number; red: number; orange: number; poor_quality: number; first_ecg_10min: { met: number; of: number } | null }

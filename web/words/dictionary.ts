@@ -326,6 +326,8 @@ export const dictionary = {
   boardTitle: { zh: '{county} 心电一张网', en: '{county} One-Net ECG' },
   openCases: { zh: '进行中', en: 'Open cases' },
   openCount: { zh: '{n} 例 · 屏上不显示姓名', en: '{n} · no names on this screen' },
+  moreOpen: { zh: '另有 {n} 例', en: '{n} more' },
+  tooFew: { zh: '应答太少，不算中位数', en: 'too few answers for a median' },
   noOpen: { zh: '没有进行中的病例', en: 'No open case' },
   waitingFor: { zh: '待看', en: 'waiting' },
   sinceReceipt: { zh: '收到后 / {target}', en: 'since receipt / {target}' },
