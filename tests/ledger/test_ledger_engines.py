@@ -199,3 +199,14 @@ def test_what_the_settings_of_the_address_say_stands(postgres_url: str) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SHOW application_name")).scalar_one() == "desk"
     engine.dispose()
+
+
+def test_each_connection_to_sqlite_syncs_and_checks_references(sqlite_url: str) -> None:
+    """A kill cannot show a missing sync, only a power cut could: so the settings themselves are asked."""
+    engine = make_engine(sqlite_url)
+    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    with engine.connect() as first, engine.connect() as second:
+        for connection in (first, second):
+            found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in expected}
+            assert found == expected
+    engine.dispose()
