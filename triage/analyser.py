@@ -16,7 +16,7 @@ import json
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -52,6 +52,10 @@ FAILED = {
 }
 
 _EXAM = select(schema.exam).where(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
+# What lies further ahead than any lease: the clock was set back.
+_AHEAD = (
+    update(schema.exam).where(schema.exam.c.work_at > bindparam("now") + 2 * LEASE_US).values(work_at=bindparam("now"))
+)
 _ROW = update(schema.exam).where(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
 _ANALYSIS = insert(schema.analysis)
 _DOCUMENT = (
@@ -83,6 +87,7 @@ class Worker:
     """
 
     def __init__(self) -> None:
+        self._closed = False
         self._start()
 
     def _start(self) -> None:
@@ -101,7 +106,8 @@ class Worker:
             return self._answer(self._pipe, timeout_s, waiting)
         except (WorkerLostError, EOFError, OSError) as error:
             self.kill()
-            self._start()
+            if not self._closed:
+                self._start()
             raise WorkerLostError(str(error) or type(error).__name__) from error
 
     def _await_ready(self, timeout_s: float, waiting: Callable[[], bool]) -> None:
@@ -118,6 +124,11 @@ class Worker:
             if not waiting():
                 raise WorkerLostError("the exam was given up")
         return pipe.recv()
+
+    def close(self) -> None:
+        """End the process at once, and start no other."""
+        self._closed = True
+        self.kill()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -162,7 +173,7 @@ class Analyser:
         self.wake()
         for worker in self.workers:
             with contextlib.suppress(OSError, ValueError):
-                worker.kill()
+                worker.close()
         for thread in self._threads:
             thread.join(5)
 
@@ -181,13 +192,14 @@ class Analyser:
                     continue
             except Exception as error:  # noqa: BLE001 (the database is away for a moment: the exam stays due)
                 if not self._stopping:
-                    log.warning("analyser.waits", error=str(error))
+                    log.warning("analyser.waits", error=repr(error))
             with self._wake:
                 if self._hints == hints and not self._stopping:
                     self._wake.wait(self._settings.poll_s)
 
     def _claim(self) -> due.Claim | None:
         def claim(transaction: Transaction) -> due.Claim | None:
+            transaction.connection.execute(_AHEAD, {"now": transaction.now})
             for county, exam in due.spent(transaction, QUEUE, 10):
                 finish(transaction, county, exam, "give-up", {"problem": FAILED})
             claims = due.claim(transaction, QUEUE, 1)
@@ -221,8 +233,12 @@ def _release(transaction: Transaction) -> None:
 
 def _job(connection: DatabaseConnection, held: due.Claim) -> Job:
     exam = connection.execute(_EXAM, {"county": held.county, "exam": held.id}).one()
-    name = exam.files[0]["name"] if len(exam.files) == 1 else "ecg.zip"
-    return Job(originals.get(connection, held.county, exam.sha256), name, RULESET)
+    return Job(originals.get(connection, held.county, exam.sha256), name_of(exam.files), RULESET)
+
+
+def name_of(files: Sequence[Mapping[str, Any]]) -> str:
+    """What an exam's bytes are called: several files are kept as one zip."""
+    return files[0]["name"] if len(files) == 1 else "ecg.zip"
 
 
 def _again(transaction: Transaction, held: due.Claim) -> None:

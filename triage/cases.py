@@ -2,8 +2,14 @@
 
 :func:`rate_due` takes exams whose rating is due (newly analysed, unreadable, failed, unread after 20 s, or with new
 facts), rates them, and opens or joins a case with its alert and events in one commit. A case is an episode of one
-patient: it is joined only on an identity that :mod:`ingest.identity` holds to be sure, within 30 minutes. A join never
-moves a deadline later or lowers a colour; a higher colour raises a new alert.
+patient: it is joined only on an identity that :mod:`ingest.identity` holds to be sure, within 30 minutes, and only
+while nobody has decided it: a tracing that comes after the decision is a new case, for nobody has seen it. A join never
+moves a deadline later or lowers a colour; a higher colour raises a new alert. A decided case is opened again when its
+own exam is rated higher, or when facts that came after the decision ask for more than the answer gave.
+
+Two promises hold whatever fails. A rating that fails is the rating of a tracing that nothing has read; a commit that
+fails is tried again, behind the others. And a clock set back delays nothing: ``rate_at`` is due as soon as it is there,
+``unread_at`` also when it lies further ahead than it was ever set.
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from ledger import schema
 from ledger.clock import SECOND, iso
@@ -26,31 +32,47 @@ from triage.rating import RANK, Colour, Facts, Rating
 log = structlog.get_logger("cases")
 
 EPISODE_US = 30 * 60 * SECOND
+UNREAD_AFTER_US = 20 * SECOND  # what ingest sets; further ahead it can only lie after the clock was set back
+AGAIN_US = 5 * SECOND  # a rating whose commit failed is tried again then
 BATCH = 16
+UNNUMBERED = 2**62
+"""A case's ``seq`` while its newest event has no number yet: the batch that commits it gives one. Nobody can have seen
+it, and an action in the same batch finds it so.
+"""
 ALERTED = (Colour.RED, Colour.ORANGE)
 
 _KEY = and_(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
+_IS_DUE = or_(
+    schema.exam.c.rate_at.is_not(None),
+    schema.exam.c.unread_at <= bindparam("now"),
+    schema.exam.c.unread_at > bindparam("now") + UNREAD_AFTER_US,
+)
 # Exams to rate: newly finished or with new facts, and those that a human must have unread by now.
 _DUE = (
     select(schema.exam.c.county_id, schema.exam.c.id)
-    .where(or_(schema.exam.c.rate_at <= bindparam("now"), schema.exam.c.unread_at <= bindparam("now")))
+    .where(_IS_DUE)
     .order_by(schema.exam.c.urgent.desc(), schema.exam.c.received_at)
     .limit(BATCH)
 )
 # One of them, unless another server has it or has rated it meanwhile.
-_TAKE = (
-    select(schema.exam)
-    .where(_KEY, or_(schema.exam.c.rate_at <= bindparam("now"), schema.exam.c.unread_at <= bindparam("now")))
-    .with_for_update(skip_locked=True)
+_TAKE = select(schema.exam).where(_KEY, _IS_DUE).with_for_update(skip_locked=True)
+# One whose commit failed waits behind the others.
+_LATER = update(schema.exam).where(_KEY, _IS_DUE)
+# The patient; locked, so that two servers that rate two of one patient's exams open one case.
+_PATIENT = (
+    select(schema.patient)
+    .where(schema.patient.c.county_id == bindparam("county"), schema.patient.c.id == bindparam("patient"))
+    .with_for_update(key_share=True)
 )
 _SITE = select(schema.site).where(schema.site.c.county_id == bindparam("county"), schema.site.c.id == bindparam("site"))
-# The case of this patient's running episode.
+# The case of this patient's running episode that nobody has decided.
 _EPISODE = (
     select(schema.case)
     .where(
         schema.case.c.county_id == bindparam("county"),
         schema.case.c.patient_id == bindparam("patient"),
         schema.case.c.opened_at > bindparam("since"),
+        schema.case.c.closed_at.is_(None),
     )
     .order_by(schema.case.c.opened_at.desc())
     .limit(1)
@@ -64,10 +86,19 @@ _CASE = (
 _UPDATE_CASE = update(schema.case).where(
     schema.case.c.county_id == bindparam("county"), schema.case.c.id == bindparam("which")
 )
-_RANKS_RAISED = select(schema.alert.c.colour, schema.alert.c.state).where(
+# The other exams of a case.
+_SIBLINGS = select(schema.exam.c.id, schema.exam.c.colour, schema.exam.c.reason).where(
+    schema.exam.c.county_id == bindparam("county"),
+    schema.exam.c.case_id == bindparam("case"),
+    schema.exam.c.id != bindparam("exam"),
+)
+_ALERTS = select(schema.alert).where(
     schema.alert.c.county_id == bindparam("county"), schema.alert.c.case_id == bindparam("case")
 )
 _ALERT = insert(schema.alert)
+_ALERT_AGAIN = update(schema.alert).where(
+    schema.alert.c.county_id == bindparam("county"), schema.alert.c.id == bindparam("which")
+)
 _OPEN = insert(schema.case)
 
 
@@ -82,8 +113,8 @@ class Rated:
 
 
 def rate_due(ledger: Ledger) -> int:
-    """Rate what is due, each exam in a commit of its own; how many were rated. One that fails is tried at the next
-    poll.
+    """Rate what is due, each exam in a commit of its own; how many were rated. One that fails is tried again, behind
+    the others.
     """
     now = ledger.clock.now()
     due = ledger.read(lambda connection: [tuple(row) for row in connection.execute(_DUE, {"now": now})])
@@ -92,8 +123,14 @@ def rate_due(ledger: Ledger) -> int:
         try:
             done += ledger.write(partial(rate_one, county=county, exam=exam))
         except Exception as error:  # noqa: BLE001 (it stays due; the others go on)
-            log.error("rating.failed", exam=exam, error=str(error))
+            log.error("rating.failed", exam=exam, error=repr(error))
+            ledger.write(partial(_later, county=county, exam=exam))
     return done
+
+
+def _later(transaction: Transaction, county: str, exam: str) -> None:
+    key = {"county": county, "exam": exam, "now": transaction.now}
+    transaction.connection.execute(_LATER.values(rate_at=None, unread_at=transaction.now + AGAIN_US), key)
 
 
 def rate_one(transaction: Transaction, county: str, exam: str) -> int:
@@ -116,9 +153,22 @@ def _rated(transaction: Transaction, exam: Row[Any]) -> Rated:
     connection = transaction.connection
     site = connection.execute(_SITE, {"county": exam.county_id, "site": exam.site_id}).one()
     analysis = analyser.stored(connection, exam.county_id, exam.id)
-    document = None if analysis is None else analyser.unpacked(analysis.document)
-    facts = Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, transaction.now)
-    return Rated(exam, site, rating.rate(document, facts), analysis)
+    facts = _facts(connection, exam)
+    try:
+        rated = rating.rate(None if analysis is None else analyser.unpacked(analysis.document), facts)
+    except Exception as error:  # noqa: BLE001 (fail-open, CLINICAL.md §6: a human has it as unread)
+        log.error("rating.analysis-not-understood", exam=exam.id, error=repr(error))
+        rated = rating.unread(facts)
+    return Rated(exam, site, rated, analysis)
+
+
+def _facts(connection: Connection, exam: Row[Any]) -> Facts:
+    """What is known beside the tracing, as of its receipt: that it waits for us makes no symptom old."""
+    age: float | None = exam.facts.get("age_years") if exam.facts else None
+    if exam.patient_id is not None:
+        patient = connection.execute(_PATIENT, {"county": exam.county_id, "patient": exam.patient_id}).one()
+        age = rating.age_years(patient.birth_date, exam.received_at) or age
+    return Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, exam.received_at, age)
 
 
 def _higher(before: str | None, now: Colour | None) -> Colour | None:
@@ -172,28 +222,60 @@ def _open(transaction: Transaction, rated: Rated) -> str:
 
 def _join(transaction: Transaction, rated: Rated, case: Row[Any]) -> None:
     exam, colour = rated.exam, rated.rating.colour
-    values: dict[str, Any] = {}
-    raises = RANK[colour] < case.rank or (case.colour is None and colour is not None)
-    if raises:
-        due_at = min(case.due_at, transaction.now + rating.due_after_us(colour)) if colour else case.due_at
-        values = {
-            "colour": colour,
-            "rank": RANK[colour],
-            "reason": rated.rating.reason,
-            "exam_id": exam.id,
-            "due_at": due_at,
-        }
-        if case.state != states.CASE.start:
-            reopened = states.CASE.move(case.state, "raise").target
-            values |= {"state": reopened, "closed_at": None, "acknowledged_at": None}
-    elif exam.case_id is None and RANK[colour] == case.rank:
-        values = {"exam_id": exam.id}
-    if values:
-        key = {"county": exam.county_id, "which": case.id}
-        transaction.connection.execute(_UPDATE_CASE.values(**values), key)
+    calls = RANK[colour] < case.rank or _asks_for_more(rated, case)
+    # until the batch gives the event its number, nobody can have seen this
+    values: dict[str, Any] = {"seq": UNNUMBERED, "patient_id": case.patient_id or exam.patient_id}
+    if calls:
+        values |= _leading(rated) | _called(transaction, rated, case)
+    elif RANK[colour] == case.rank and (exam.case_id is None or exam.id == case.exam_id):
+        values |= {"exam_id": exam.id, "reason": rated.rating.reason}
+    elif case.colour is None and colour is not None:
+        values |= _all_read(transaction, rated, case)
+    key = {"county": exam.county_id, "which": case.id}
+    transaction.connection.execute(_UPDATE_CASE.values(**values), key)
     transaction.event(exam.county_id, "case.changed", _told(rated), site=exam.site_id, case=case.id)
-    if raises:
+    if calls:
         _alert(transaction, rated, case.id)
+
+
+def _asks_for_more(rated: Rated, case: Row[Any]) -> bool:
+    """Whether facts came after the decision that ask for more than its answer gave."""
+    if case.closed_at is None or case.answer is None or rated.rating.colour not in ALERTED:
+        return False
+    is_newer = rated.exam.rate_at is not None and rated.exam.rate_at > case.closed_at
+    return is_newer and RANK[rated.rating.colour] < RANK[Colour(case.answer["colour"])]
+
+
+def _leading(rated: Rated) -> dict[str, Any]:
+    """The exam that gives the case its colour."""
+    colour = rated.rating.colour
+    return {"exam_id": rated.exam.id, "colour": colour, "rank": RANK[colour], "reason": rated.rating.reason}
+
+
+def _called(transaction: Transaction, rated: Rated, case: Row[Any]) -> dict[str, Any]:
+    """What becomes of a case that calls again: its answer no longer holds, its history keeps it."""
+    due_at = transaction.now + rating.due_after_us(rated.rating.colour)
+    if case.closed_at is None:
+        due_at = min(case.due_at, due_at)
+    if case.state == states.CASE.start:
+        return {"due_at": due_at}
+    reopened = dict.fromkeys(
+        ("closed_at", "acknowledged_at", "owner_id", "owner_at", "answer", "answered_at", "answered_by", "read_back_at")
+    )
+    return {"due_at": due_at, "state": states.CASE.move(case.state, "raise").target, **reopened}
+
+
+def _all_read(transaction: Transaction, rated: Rated, case: Row[Any]) -> dict[str, Any]:
+    """The colour of a case whose last unread exam was read; unread it stays while another one is."""
+    key = {"county": case.county_id, "case": case.id, "exam": rated.exam.id}
+    others = transaction.connection.execute(_SIBLINGS, key).all()
+    if any(other.colour is None for other in others):
+        return {}
+    urgent = min(others, key=lambda other: RANK[Colour(other.colour)], default=None)
+    if urgent is None or RANK[rated.rating.colour] <= RANK[Colour(urgent.colour)]:
+        return _leading(rated)
+    colour = Colour(urgent.colour)
+    return {"exam_id": urgent.id, "colour": colour, "rank": RANK[colour], "reason": urgent.reason}
 
 
 def _told(rated: Rated) -> dict[str, Any]:
@@ -207,36 +289,66 @@ def _told(rated: Rated) -> dict[str, Any]:
 
 
 def _alert(transaction: Transaction, rated: Rated, case: str) -> None:
-    """Raise an alert where the colour asks for one and this case has none as urgent."""
+    """Raise an alert where the colour asks for one and no alert of this case that still runs is as urgent."""
     exam, colour = rated.exam, rated.rating.colour
     if colour is None or colour not in ALERTED:
         return
-    key = {"county": exam.county_id, "case": case}
-    raised = [row.colour for row in transaction.connection.execute(_RANKS_RAISED, key)]
-    if any(RANK[Colour(other)] <= RANK[colour] for other in raised):
+    raised = transaction.connection.execute(_ALERTS, {"county": exam.county_id, "case": case}).all()
+    running = [alert for alert in raised if alert.state != states.Alert.DECIDED]
+    if any(RANK[Colour(alert.colour)] <= RANK[colour] for alert in running):
         return
-    alert = new_id()
     next_step_at = escalation.after_raise(colour, transaction.now)
-    analysis = rated.analysis
+    same = next((alert for alert in raised if alert.exam_id == exam.id and alert.colour == colour), None)
+    alert = _insert_alert(transaction, rated, case, next_step_at) if same is None else same.id
+    if same is not None:
+        _raise_again(transaction, rated, same, next_step_at)
+    transaction.event(exam.county_id, "alert.raised", _raised(rated, alert, next_step_at), site=exam.site_id, case=case)
+    place = escalation.Place(exam.county_id, alert, case, exam.id, exam.site_id)
+    escalation.call_step(transaction, place, colour, 0, "raised")
+
+
+def _insert_alert(transaction: Transaction, rated: Rated, case: str, next_step_at: int) -> str:
+    alert = new_id()
     row = {
-        "county_id": exam.county_id,
+        "county_id": rated.exam.county_id,
         "id": alert,
         "case_id": case,
-        "exam_id": exam.id,
-        "ruleset": None if analysis is None else analysis.ruleset,
-        "software": None if analysis is None else analysis.software,
-        "colour": colour,
-        "reason": rated.rating.reason,
-        "evidence": rated.rating.evidence,
+        "exam_id": rated.exam.id,
+        "colour": rated.rating.colour,
         "state": states.ALERT.start,
+        **_resting_on(rated),
         "step": 0,
         "next_step_at": next_step_at,
         "raised_at": transaction.now,
     }
     transaction.connection.execute(_ALERT, row)
-    transaction.event(exam.county_id, "alert.raised", _raised(rated, alert, next_step_at), site=exam.site_id, case=case)
-    place = escalation.Place(exam.county_id, alert, case, exam.id, exam.site_id)
-    escalation.call_step(transaction, place, colour, 0, "raised")
+    return alert
+
+
+def _raise_again(transaction: Transaction, rated: Rated, alert: Row[Any], next_step_at: int) -> None:
+    """A decided alert of the same exam and colour rings anew; its calls so far stay on record."""
+    values = {
+        "state": states.ALERT.move(alert.state, "raise").target,
+        **_resting_on(rated),
+        "step": 0,
+        "next_step_at": next_step_at,
+        "raised_at": transaction.now,
+        "why": None,
+        "seq": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+    }
+    transaction.connection.execute(_ALERT_AGAIN.values(**values), {"county": alert.county_id, "which": alert.id})
+
+
+def _resting_on(rated: Rated) -> dict[str, Any]:
+    analysis = rated.analysis
+    return {
+        "ruleset": None if analysis is None else analysis.ruleset,
+        "software": None if analysis is None else analysis.software,
+        "reason": rated.rating.reason,
+        "evidence": rated.rating.evidence,
+    }
 
 
 def _raised(rated: Rated, alert: str, next_step_at: int | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ledger.clock import Deadlines
 from ledger.database import Ledger
 from triage.analyser import Analyser
 from triage.cases import rate_due
-from triage.escalation import climb_due
+from triage.escalation import Watch, climb_due
 from triage.live import Hub
 
 log = structlog.get_logger("desk")
@@ -32,6 +32,8 @@ class Settings(Protocol):
     def analyse_timeout_s(self) -> float: ...
     @property
     def poll_s(self) -> float: ...
+    @property
+    def heartbeat_s(self) -> float: ...
 
 
 class Desk:
@@ -40,9 +42,9 @@ class Desk:
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self.ledger = ledger
         self.settings = settings
-        self.hub = Hub(ledger)
+        self.hub = Hub(ledger, settings.heartbeat_s)
         self.analyser = Analyser(ledger, settings, self._rate_now)
-        self._deadlines = Deadlines(ledger.clock)
+        self._watch = Watch(Deadlines(ledger.clock))
         self._rate = threading.Event()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -113,7 +115,7 @@ class Desk:
     def _climb_forever(self) -> None:
         while not self._stopping.is_set():
             self._beat("climb")
-            self._guarded("ladder", lambda: climb_due(self.ledger, self._deadlines))
+            self._guarded("ladder", lambda: climb_due(self.ledger, self._watch))
             self._stopping.wait(self.settings.poll_s)
 
     def _guarded(self, what: str, work: Callable[[], int]) -> int:

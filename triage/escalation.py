@@ -9,7 +9,7 @@ without a decision for 420 s goes on at the rung of 120 s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ log = structlog.get_logger("escalation")
 
 UNDECIDED_S = 420
 REOPENS_AT_S = 120
-HORIZON_US = 15 * 60 * SECOND  # deadlines this far ahead are watched by the monotonic clock
+LONGEST_US = UNDECIDED_S * SECOND  # no step is ever set further ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +126,23 @@ def next_step(alert: Mapping[str, Any], now: int) -> Step:
 
     ``alert`` has ``colour``, ``state``, ``step``, ``raised_at``, ``acknowledged_at``, ``why``. The times of rungs count
     from the alert; once it climbs again because nobody decided they count from the acknowledgement plus 420 s, taken as
-    120 s. Rungs that were due while the server was down are not called one after another: the latest one is.
+    120 s (or the next rung of that ladder). Rungs that were due while the server was down are not called one after
+    another: the latest one is. The next step is never further away than this rung is from it, so that a clock set back
+    delays nothing.
     """
     colour = alert["colour"]
     undecided = alert["state"] == states.Alert.ACKNOWLEDGED
     base = alert["raised_at"]
     step = alert["step"] + 1
     if undecided:
-        base = alert["acknowledged_at"] + (UNDECIDED_S - REOPENS_AT_S) * SECOND
         reopen = _step_at(colour, REOPENS_AT_S)
+        base = alert["acknowledged_at"] + (UNDECIDED_S - rung_at(colour, reopen).at_s) * SECOND
         step = step if alert["why"] == "undecided" else reopen
     while base + rung_at(colour, step + 1).at_s * SECOND <= now:
         step += 1
-    return Step(step, base + rung_at(colour, step + 1).at_s * SECOND, "undecided" if undecided else "unanswered")
+    at_s, next_s = rung_at(colour, step).at_s, rung_at(colour, step + 1).at_s
+    next_step_at = min(base + next_s * SECOND, now + (next_s - at_s) * SECOND)
+    return Step(step, next_step_at, "undecided" if undecided else "unanswered")
 
 
 def _step_at(colour: str, at_s: int) -> int:
@@ -198,8 +202,9 @@ def call_step(transaction: Transaction, place: Place, colour: str, step: int, wh
 
 # --- the shell -------------------------------------------------------------------------------------------------------
 
+# Every alert whose ladder goes on: by the wall clock alone one could lie far ahead that is due.
 _PENDING = select(schema.alert.c.county_id, schema.alert.c.id, schema.alert.c.next_step_at).where(
-    schema.alert.c.next_step_at <= bindparam("until")
+    schema.alert.c.next_step_at.is_not(None)
 )
 _TAKE = (
     select(schema.alert)
@@ -215,18 +220,36 @@ _SITE_OF = select(schema.case.c.site_id).where(
 )
 
 
-def climb_due(ledger: Ledger, deadlines: Deadlines) -> int:
+@dataclass(slots=True)
+class Watch:
+    """Which steps are due, by the wall clock or by the monotonic one (:class:`ledger.clock.Deadlines`).
+
+    A step that lies further ahead than any was ever set, and that this process never saw nearer, is due too: the clock
+    was set back while no server ran. Early by minutes is harmless, late by an hour is not.
+    """
+
+    deadlines: Deadlines
+    _seen: frozenset[tuple[str, str, int]] = frozenset()
+
+    def overdue(self, steps: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+        """Of (county, alert, next_step_at) those that are due."""
+        pending = {step: step[2] for step in steps}
+        due = self.deadlines.overdue(pending)
+        until = self.deadlines.clock.now() + LONGEST_US
+        far = {step for step, at in pending.items() if at > until and step not in self._seen}
+        self._seen = frozenset(pending)
+        return sorted(due | far)
+
+
+def climb_due(ledger: Ledger, watch: Watch) -> int:
     """Climb every alert that is due, each in a commit of its own; how many climbed."""
-    until = ledger.clock.now() + HORIZON_US
-    rows = ledger.read(lambda connection: connection.execute(_PENDING, {"until": until}).all())
-    pending: dict[tuple[str, str], int] = {(row.county_id, row.id): row.next_step_at for row in rows}
+    rows = ledger.read(lambda connection: [tuple(row) for row in connection.execute(_PENDING)])
     climbed = 0
-    for county, alert in sorted(deadlines.overdue(pending)):
-        deadline = pending[county, alert]
+    for county, alert, deadline in watch.overdue(rows):
         try:
             climbed += ledger.write(partial(climb, county=county, alert_id=alert, deadline=deadline))
         except Exception as error:  # noqa: BLE001 (it stays due; the others go on)
-            log.error("ladder.failed", alert=alert, error=str(error))
+            log.error("ladder.failed", alert=alert, error=repr(error))
     return climbed
 
 
@@ -237,8 +260,7 @@ def climb(transaction: Transaction, county: str, alert_id: str, deadline: int) -
     if alert is None:
         return 0
     states.ALERT.move(alert["state"], "climb")
-    # a deadline that is due by the monotonic clock is due, whatever the wall clock says
-    step = next_step({**alert}, max(transaction.now, deadline))
+    step = next_step({**alert}, transaction.now)
     place = _place(transaction, alert)
     called = call_step(transaction, place, alert["colour"], step.step, step.why)
     row = update(schema.alert).where(schema.alert.c.county_id == county, schema.alert.c.id == alert_id)

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from county.access import Action, Actor, Place, may
 from ledger.clock import iso
 
 SUBPROTOCOL = "ecgnet.feed.1"
-HEARTBEAT_S = 15
+HEARTBEAT_S = 15.0  # unless the settings say otherwise
 MAX_FRAME = 16_384  # characters of a client's frame; the largest action is some 300
 
 CLOSE_BAD_NUMBER = 4400
@@ -74,7 +74,7 @@ class Feed:
     """The county's number up to which this session was served."""
     prev: int = 0
     """The number of the event that it was shown last."""
-    frames: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    heartbeat_s: float = HEARTBEAT_S
 
     def open(self, last_visible: int, last: int, after: int | None, epoch: str | None) -> list[dict[str, Any]]:
         """The first frames. ``last_visible``: the last number that the actor may see; ``last``: the county's."""
@@ -91,7 +91,7 @@ class Feed:
 
     def _hello(self, last_visible: int) -> dict[str, Any]:
         you = {"id": self.actor.id, "name": self.actor.name}
-        return {"type": "hello", "epoch": self.epoch, "seq": last_visible, "you": you, "heartbeat_s": HEARTBEAT_S}
+        return {"type": "hello", "epoch": self.epoch, "seq": last_visible, "you": you, "heartbeat_s": self.heartbeat_s}
 
     def shown(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """The frame of one event, or ``None`` if the actor may not see it or was served beyond it."""

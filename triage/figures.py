@@ -99,4 +99,5 @@ def _first_ecg(connection: Connection, county: str, since: int) -> dict[str, int
         exam.county_id == county, exam.received_at >= since, exam.fmc_at.is_not(None)
     )
     waits = [row.received_at - row.fmc_at for row in connection.execute(rows)]
-    return {"met": sum(wait <= FIRST_ECG_TARGET_US for wait in waits), "of": len(waits)}
+    # an ECG before the first contact is a wrong stamp: not met, and counted (CLINICAL.md §5.4, "strict")
+    return {"met": sum(0 <= wait <= FIRST_ECG_TARGET_US for wait in waits), "of": len(waits)}

@@ -19,7 +19,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from county import signin
 from county.access import Actor
 from county.http import current_actor
-from county.problem import Problem, problem_response
+from county.problem import Problem, language_of, problem_response
 from ledger import database, events
 from ledger.database import Ledger
 from triage import feed, review
@@ -30,6 +30,7 @@ log = structlog.get_logger("feed")
 KEPT = 2_000  # events a county in memory; who needs older ones reads them from the ledger
 PAGE = 500
 SEND_TIMEOUT_S = 20.0  # a reader that takes no frame for so long is closed and resumes by its number
+CLOSE_TIMEOUT_S = 2.0
 SESSION_CHECK_S = 2.0
 EXTEND_S = 60.0
 
@@ -37,7 +38,8 @@ EXTEND_S = 60.0
 class Hub:
     """The newest events of every county, and a way to wait for more."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, heartbeat_s: float = feed.HEARTBEAT_S) -> None:
+        self.heartbeat_s = heartbeat_s
         self._ledger = ledger
         self._events: dict[str, deque[Mapping[str, Any]]] = {}
         self._last: dict[str, int] = {}
@@ -96,17 +98,17 @@ class Session:
     def __init__(self, socket: WebSocket, ledger: Ledger, hub: Hub, actor: Actor) -> None:
         self._socket, self._ledger, self._hub, self._actor = socket, ledger, hub, actor
         self._sending = asyncio.Lock()
-        self._feed = feed.Feed(actor, "")
+        self._feed = feed.Feed(actor, "", heartbeat_s=hub.heartbeat_s)
 
     async def run(self) -> None:
         """Serve until either side ends."""
         try:
             after = feed.number(self._socket.query_params.get("after"))
         except feed.BadNumber:
-            await self._socket.accept(feed.SUBPROTOCOL)
+            await self._accept()
             await self._socket.close(feed.CLOSE_BAD_NUMBER, "after must be a whole number")
             return
-        await self._socket.accept(feed.SUBPROTOCOL if feed.SUBPROTOCOL in self._socket.scope["subprotocols"] else None)
+        await self._accept()
         self._hub.sessions += 1
         tasks = [asyncio.create_task(task) for task in (self._serve(after), self._receive(), self._watch())]
         try:
@@ -119,6 +121,11 @@ class Session:
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect | RuntimeError):
                     log.error("feed.failed", error=repr(outcome))
+
+    async def _accept(self) -> None:
+        """With our subprotocol where the client offered it; one that did not offer it would refuse it."""
+        offered = self._socket.scope.get("subprotocols", ())
+        await self._socket.accept(feed.SUBPROTOCOL if feed.SUBPROTOCOL in offered else None)
 
     async def _serve(self, after: int | None) -> None:
         county, site = self._actor.county, self._actor.site
@@ -134,18 +141,20 @@ class Session:
         for frame in self._feed.open(visible, last, after, self._socket.query_params.get("epoch")):
             await self._send(frame)
         loop = asyncio.get_running_loop()
-        beat_at = loop.time() + feed.HEARTBEAT_S
+        beat_at = loop.time() + self._hub.heartbeat_s
         while True:
             rows = await self._hub.after(county, self._feed.position)
             for row in rows:
                 frame = self._feed.shown(row)
                 if frame is not None:
                     await self._send(frame)
+            if rows:
+                continue
             if loop.time() >= beat_at:
                 await self._send(self._feed.beat())
-                beat_at = loop.time() + feed.HEARTBEAT_S
-            if not rows:
-                await self._hub.more(max(beat_at - loop.time(), 0.01))
+                beat_at = loop.time() + self._hub.heartbeat_s
+                continue  # what came while the beat was sent has had its hint
+            await self._hub.more(max(beat_at - loop.time(), 0.01))
 
     async def _send(self, frame: Mapping[str, Any]) -> None:
         text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
@@ -153,7 +162,10 @@ class Session:
             try:
                 await asyncio.wait_for(self._socket.send_text(text), SEND_TIMEOUT_S)
             except TimeoutError:
-                await self._socket.close(feed.CLOSE_TOO_SLOW, "too slow; resume by number")
+                with contextlib.suppress(TimeoutError, RuntimeError):  # the close too waits for a reader
+                    await asyncio.wait_for(
+                        self._socket.close(feed.CLOSE_TOO_SLOW, "too slow; resume by number"), CLOSE_TIMEOUT_S
+                    )
                 raise WebSocketDisconnect(feed.CLOSE_TOO_SLOW) from None
 
     async def _receive(self) -> None:
@@ -172,9 +184,14 @@ class Session:
             case = await review.act(self._ledger, self._actor, request_of(asked.action, asked.id, asked.body))
             return feed.done(asked.id, case)
         except Problem as problem:
-            return {"type": "refused", "id": asked.id, "problem": problem.document("zh")}
+            return {"type": "refused", "id": asked.id, "problem": problem.document(language_of(self._socket))}
         except (database.LedgerBusy, database.LedgerUnavailable):
             return feed.refused(asked.id, 503, "unavailable", "服务器忙,请再按一次。", "Busy for a moment: try again.")
+        except Exception as error:  # noqa: BLE001 (a mistake of ours ends no feed)
+            log.error("feed.action-failed", action=asked.action, error=repr(error))
+            return feed.refused(
+                asked.id, 500, "our-error", "系统内部出错,已记录。", "An error of ours; it is in our log."
+            )
 
     async def _watch(self) -> None:
         """End with the session or the key; while the feed is open the session does not expire."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from functools import cache
 from itertools import chain
@@ -25,6 +26,7 @@ import structlog
 log = structlog.get_logger("rating")
 
 HOUR_US = 3_600_000_000
+CHINA = timedelta(hours=8)  # Asia/Shanghai, without summer time since 1991
 RECENT_US = 12 * HOUR_US  # symptoms that began earlier count as unknown
 
 
@@ -165,11 +167,11 @@ def _finding(finding: Mapping[str, Any], facts: Facts) -> Iterable[_Vote]:
 
 def _named(finding: Mapping[str, Any], colour: Colour, zh: str = "", en: str = "") -> _Vote:
     """The vote of a finding; ``zh`` and ``en`` say what beside it decided."""
-    name: Mapping[str, str] = finding.get("name") or {}
+    code: str = finding["code"]
+    name: Mapping[str, str] = finding.get("name") or {"zh": code, "en": code}
     is_doubtful = colour in (Colour.RED, Colour.ORANGE)
-    code = finding["code"]
-    text_zh = ("可能" if is_doubtful else "") + name.get("zh", code) + zh
-    text_en = _sentence(("possible " if is_doubtful else "") + name.get("en", code) + en)
+    text_zh = ("可能" if is_doubtful else "") + name["zh"] + zh
+    text_en = _sentence(("possible " if is_doubtful else "") + name["en"] + en)
     return _Vote(colour, text_zh, text_en, code, finding.get("evidence") or ())
 
 
@@ -312,6 +314,19 @@ def _floors(facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def age_years(birth_date: str | None, at: int) -> int | None:
+    """The age at an instant (UTC µs) in China, or ``None`` if no plausible date is known."""
+    if birth_date is None:
+        return None
+    try:
+        born = date.fromisoformat(birth_date)
+    except ValueError:
+        return None
+    day = (datetime.fromtimestamp(at // 1_000_000, UTC) + CHINA).date()
+    years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    return years if 0 <= years <= 130 else None
 
 
 def due_after_us(colour: Colour | None) -> int:

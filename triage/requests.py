@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from county.problem import Problem
+from county.problem import Problem, not_found
 from triage.review import Request
+
+MAX_SEEN = 2**62 - 1  # numbers beyond are no event's
+MAX_ID = 200  # characters of the client's own id; a UUID has 36
+
+
+def usable(text: str) -> bool:
+    """Whether a database can hold the text: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def known_form(identity: str) -> str:
+    """An id from outside; one that no database could hold never was: 404 like any other."""
+    if not usable(identity):
+        raise not_found()
+    return identity
 
 
 def request_of(action: str, identity: str | None, body: Mapping[str, Any]) -> Request:
@@ -14,11 +29,14 @@ def request_of(action: str, identity: str | None, body: Mapping[str, Any]) -> Re
     case, seen = body.get("case"), body.get("seen")
     if not isinstance(case, str) or not case:
         raise Problem(422, "case-needed", "缺少病例编号(case)。", "The case is missing (case).")
-    if not isinstance(seen, int) or isinstance(seen, bool) or seen < 0:
+    if not isinstance(seen, int) or isinstance(seen, bool) or not 0 <= seen <= MAX_SEEN:
         zh, en = "缺少屏上最后一个序号(seen)。", "The last number that was on the screen is missing (seen)."
         raise Problem(422, "seen-needed", zh, en)
+    if identity is not None and (not 0 < len(identity) <= MAX_ID or not usable(identity)):
+        zh, en = f"操作编号(id)应为 1–{MAX_ID} 个字符。", f"The id of an action has 1 to {MAX_ID} characters."
+        raise Problem(422, "id-kind", zh, en)
     words = {name: body.get(name) for name in ("colour", "reason", "note")}
     for name, value in words.items():
-        if value is not None and not isinstance(value, str):
+        if value is not None and (not isinstance(value, str) or not usable(value)):
             raise Problem(422, f"{name}-kind", f"{name} 应为文字。", f"{name} must be text.")
-    return Request(action, case, seen, identity, **words)  # type: ignore[arg-type]
+    return Request(action, known_form(case), seen, identity, **words)  # type: ignore[arg-type]

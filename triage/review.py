@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from county.access import Action, Actor, Place, Role, has_role, may
 from county.problem import Problem, not_found, not_permitted
@@ -19,7 +20,7 @@ from ledger import events, schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from triage import states, views
-from triage.cases import decided_alerts
+from triage.cases import UNNUMBERED, decided_alerts
 from triage.escalation import UNDECIDED_S
 from triage.rating import RANK, VILLAGE, Colour
 
@@ -32,6 +33,20 @@ STAND_DOWN_REASONS: dict[str, tuple[str, str]] = {
     "other": ("其他", "other"),
 }
 
+_AGAIN = {"zh": "请处理好电极后马上重做一次", "en": "Mend the electrodes and record again at once"}
+_WATCH = VILLAGE[Colour.YELLOW]["action"]
+_NOTHING_NEW = {"zh": "心电图有旧的改变,未见新的急性改变", "en": "The ECG shows an old change and no new acute one"}
+_NOT_JUDGED = {"zh": "这张图不能用来判断", "en": "This tracing cannot be judged"}
+# What a stood-down case tells the village where "nothing abnormal" would be untrue (CLINICAL.md §5.6, §6): a tracing
+# that cannot be judged, and a change that is there but old, are YELLOW; the others GREEN.
+_STOOD_DOWN: dict[str | None, tuple[Colour, dict[str, dict[str, str]]]] = {
+    "artefact": (Colour.YELLOW, {"answer": _NOT_JUDGED, "action": _AGAIN}),
+    "lead_reversal": (Colour.YELLOW, {"answer": _NOT_JUDGED, "action": _AGAIN}),
+    "known_unchanged": (Colour.YELLOW, {"answer": _NOTHING_NEW, "action": _WATCH}),
+    "old_infarction": (Colour.YELLOW, {"answer": _NOTHING_NEW, "action": _WATCH}),
+}
+
+_RACES = 3  # repeats after another server kept the same id first
 
 _MATTERS = frozenset({"case.opened", "alert.raised", "exam.analysed"})
 
@@ -73,21 +88,42 @@ _KEEP_ANSWER = update(schema.action).where(
 )
 
 
+class _Changed(Exception):
+    """The case has changed since what was on the screen; ``legal``: what would be possible now."""
+
+    def __init__(self, legal: list[str]) -> None:
+        self.legal = legal
+        super().__init__("changed since")
+
+
 async def act(ledger: Ledger, actor: Actor, request: Request) -> dict[str, Any]:
     """Do it and return the case; a repeat with the same id returns the first answer.
 
     :class:`county.problem.Problem`: 404 unseen or unknown, 403 role, 409 with ``legal``, 422 what is missing.
     """
-    first = await ledger.awrite(lambda transaction: _act(transaction, actor, request))
+    try:
+        first = await _committed(ledger, actor, request)
+    except _Changed as changed:
+        now = await ledger.aread(lambda connection: views.case(connection, actor, request.case))
+        zh, en = "这个病例有了新的情况,请看过再操作。", "The case has changed since: look at it, then decide."
+        raise refused(changed.legal, zh, en, case=now) from None
     if first is not None:
         return first
     answer = await ledger.aread(lambda connection: views.case(connection, actor, request.case))
-    if answer is None:  # a clinic's device sees its answer through the exam
+    if answer is None:
         raise not_found()
-    if request.id is not None:
-        key = {"county": actor.county, "who": actor.id, "id": request.id}
-        await ledger.awrite(lambda transaction: transaction.connection.execute(_KEEP_ANSWER.values(answer=answer), key))
-    return answer
+    if request.id is None:
+        return answer
+    return await ledger.awrite(lambda transaction: _kept(transaction, actor, request, answer))
+
+
+async def _committed(ledger: Ledger, actor: Actor, request: Request) -> dict[str, Any] | None:
+    for _ in range(_RACES):
+        try:
+            return await ledger.awrite(lambda transaction: _act(transaction, actor, request))
+        except IntegrityError:  # another server has just kept this id: now it is there to be found
+            continue
+    return await ledger.awrite(lambda transaction: _act(transaction, actor, request))
 
 
 def _act(transaction: Transaction, actor: Actor, request: Request) -> dict[str, Any] | None:
@@ -95,14 +131,11 @@ def _act(transaction: Transaction, actor: Actor, request: Request) -> dict[str, 
     perform = ACTIONS.get(request.action)
     if perform is None:
         raise Problem(422, "unknown-action", f"没有这个操作:{request.action}", f"There is no action {request.action}")
-    if request.id is not None:
-        done = transaction.connection.execute(
-            _DONE, {"county": actor.county, "who": actor.id, "id": request.id}
-        ).one_or_none()
+    case = _locked(transaction, actor, request)
+    if request.id is not None:  # asked with the case locked: of two at once, the second finds the first
+        done = transaction.connection.execute(_DONE, _key(actor, request)).one_or_none()
         if done is not None:
             return _first_answer(done, request)
-    case = _locked(transaction, actor, request)
-    if request.id is not None:
         kept = {"county_id": actor.county, "actor": actor.id, "key": request.id, "at": transaction.now}
         transaction.connection.execute(_KEEP, {**kept, "what": _what(request), "answer": {}})
     perform(transaction, actor, request, case)
@@ -115,6 +148,19 @@ def _act(transaction: Transaction, actor: Actor, request: Request) -> dict[str, 
         detail={"seen": request.seen, "colour": request.colour},
     )
     return None
+
+
+def _kept(transaction: Transaction, actor: Actor, request: Request, answer: dict[str, Any]) -> dict[str, Any]:
+    """Keep the answer unless one was kept; the one that counts."""
+    done = transaction.connection.execute(_DONE.with_for_update(), _key(actor, request)).one()
+    if done.answer:
+        return done.answer
+    transaction.connection.execute(_KEEP_ANSWER.values(answer=answer), _key(actor, request))
+    return answer
+
+
+def _key(actor: Actor, request: Request) -> dict[str, Any]:
+    return {"county": actor.county, "who": actor.id, "id": request.id}
 
 
 def _what(request: Request) -> str:
@@ -156,11 +202,8 @@ def refused(legal: list[str], zh: str, en: str, **more: Any) -> Problem:
     return Problem(409, "not-legal-now", zh, en, legal=legal, **more)
 
 
-def _unseen(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> Problem:
-    now = views.case(transaction.connection, actor, case.id)
-    legal = states.CASE.legal_for(case.state, actor, Place(case.county_id, case.site_id))
-    zh, en = "这个病例有了新的情况,请看过再操作。", "The case has changed since: look at it, then decide."
-    return refused(legal, zh, en, case=now)
+def _changed(case: Row[Any], actor: Actor) -> _Changed:
+    return _Changed(states.CASE.legal_for(case.state, actor, Place(case.county_id, case.site_id)))
 
 
 # --- the actions -----------------------------------------------------------------------------------------------------
@@ -171,8 +214,9 @@ def _acknowledge(transaction: Transaction, actor: Actor, request: Request, case:
     covered = [
         alert for alert in decided_alerts(transaction, case.county_id, case.id) if alert.state == states.Alert.RAISED
     ]
-    if any(alert.seq is not None and alert.seq > request.seen for alert in covered):
-        raise _unseen(transaction, actor, request, case)
+    # an alert without a number is of this very batch: nobody has seen it
+    if any(alert.seq is None or alert.seq > request.seen for alert in covered):
+        raise _changed(case, actor)
     values = {"state": target, "owner_id": actor.id, "owner_at": transaction.now, "acknowledged_at": transaction.now}
     if actor.role is Role.CARDIOLOGIST and case.seen_at is None:
         values |= {"seen_at": transaction.now, "seen_by": actor.id}
@@ -211,6 +255,7 @@ def _confirm(transaction: Transaction, actor: Actor, request: Request, case: Row
 
 
 def _downgrade(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> None:
+    _moved(case, actor, request.action)
     target = next((colour for colour in Colour if colour == request.colour), None)
     if target is None or RANK[target] <= case.rank:
         lower = [colour.value for colour in Colour if RANK[colour] > case.rank]
@@ -223,8 +268,10 @@ def _downgrade(transaction: Transaction, actor: Actor, request: Request, case: R
 
 
 def _stand_down(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> None:
+    _moved(case, actor, request.action)
     _needs_reason(request)
-    _decide(transaction, actor, request, case, Colour.GREEN)
+    colour, words = _STOOD_DOWN.get(request.reason, (Colour.GREEN, VILLAGE[Colour.GREEN]))
+    _decide(transaction, actor, request, case, colour, words)
 
 
 def _needs_reason(request: Request) -> None:
@@ -239,13 +286,20 @@ def _needs_reason(request: Request) -> None:
         )
 
 
-def _decide(transaction: Transaction, actor: Actor, request: Request, case: Row[Any], colour: Colour) -> None:
+def _decide(
+    transaction: Transaction,
+    actor: Actor,
+    request: Request,
+    case: Row[Any],
+    colour: Colour,
+    words: dict[str, dict[str, str]] | None = None,
+) -> None:
     target = _moved(case, actor, request.action)
-    if case.seq > request.seen and _matters_since(transaction, case, request.seen):
-        raise _unseen(transaction, actor, request, case)
+    if _matters_since(transaction, case, request.seen):
+        raise _changed(case, actor)
     values: dict[str, Any] = {
         "state": target,
-        "answer": _answer(request, colour),
+        "answer": _answer(request, colour, words or VILLAGE[colour]),
         "answered_at": transaction.now,
         "answered_by": actor.id,
         "closed_at": transaction.now,
@@ -273,14 +327,17 @@ def _decide(transaction: Transaction, actor: Actor, request: Request, case: Row[
 
 def _matters_since(transaction: Transaction, case: Row[Any], seen: int) -> bool:
     """Whether a newer exam or a raised colour came after ``seen``; a climbed ladder or another's look does not
-    matter.
+    matter. A change in this very batch has no number yet: it may matter.
     """
+    if case.seq == UNNUMBERED:
+        return True
+    if case.seq <= seen:
+        return False
     newer = events.of_case(transaction.connection, case.county_id, case.id, after=seen)
     return any(event["kind"] in _MATTERS or "rated" in event["data"] for event in newer)
 
 
-def _answer(request: Request, colour: Colour) -> dict[str, Any]:
-    words = VILLAGE[colour]
+def _answer(request: Request, colour: Colour, words: dict[str, dict[str, str]]) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "colour": colour,
         **words["answer"],
@@ -307,13 +364,25 @@ def _read_back(transaction: Transaction, actor: Actor, request: Request, case: R
     _moved(case, actor, "read-back")
     if case.read_back_at is not None:
         raise refused([], "已经回读过。", "It was read back before.")
+    if _answered_since(transaction, case, request.seen):
+        raise _changed(case, actor)
     _change(transaction, case, {"read_back_at": transaction.now})
     data = {"exam": case.exam_id, "site": case.site_id, "at": iso(transaction.now)}
     transaction.event(case.county_id, "message.read_back", data, site=case.site_id, case=case.id)
 
 
+def _answered_since(transaction: Transaction, case: Row[Any], seen: int) -> bool:
+    """Whether the answer came after ``seen``: one reads back only what was on the screen."""
+    if case.seq == UNNUMBERED:
+        return True
+    newer = events.of_case(transaction.connection, case.county_id, case.id, after=seen) if case.seq > seen else []
+    return any("decision" in event["data"] for event in newer)
+
+
 def _change(transaction: Transaction, case: Row[Any], values: dict[str, Any]) -> None:
-    transaction.connection.execute(_UPDATE.values(**values), {"county": case.county_id, "which": case.id})
+    """Every change of a case comes with an event, which gets its number at the end of the batch."""
+    key = {"county": case.county_id, "which": case.id}
+    transaction.connection.execute(_UPDATE.values(**values, seq=UNNUMBERED), key)
 
 
 ACTIONS: dict[str, Callable[[Transaction, Actor, Request, Row[Any]], None]] = {

@@ -15,8 +15,8 @@ from county.http import CurrentActor, CurrentLedger, permit
 from county.problem import Problem, not_found, problems
 from ledger import originals
 from ledger.database import Ledger
-from triage import analyser, figures, live, review, views
-from triage.requests import request_of
+from triage import analyser, figures, live, review, states, views
+from triage.requests import known_form, request_of
 
 router = APIRouter(tags=["desk"])
 
@@ -46,7 +46,7 @@ async def worklist(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = 
 @router.get("/v1/cases/{case}", dependencies=[permit(Action.SEE_CASES)], responses=problems(401, 403, 404))
 async def case(case: str, actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """One case; a cardiologist's first look is kept as *seen*."""
-    return await review.open_case(ledger, actor, case)
+    return await review.open_case(ledger, actor, known_form(case))
 
 
 def _add_action(action: str, right: Action, summary: str) -> None:
@@ -55,7 +55,7 @@ def _add_action(action: str, right: Action, summary: str) -> None:
     async def act(
         case: str, actor: CurrentActor, ledger: CurrentLedger, body: ActionBody, key: Key = None
     ) -> dict[str, Any]:
-        identity = key or body.get("id")
+        identity = key if key is not None else body.get("id")
         if identity is not None and not isinstance(identity, str):
             raise Problem(422, "id-kind", "id 应为文字。", "id must be text.")
         return await review.act(ledger, actor, request_of(action, identity, {**body, "case": case}))
@@ -94,7 +94,8 @@ async def exams(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = Non
 @router.get("/v1/exams/{exam}", dependencies=[permit(Action.SEE_EXAM)], responses=problems(401, 403, 404))
 async def exam(exam: str, actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """The receipt, what became of it, and who has seen and answered it."""
-    found = await ledger.aread(lambda connection: views.exam(connection, actor, exam))
+    which = known_form(exam)
+    found = await ledger.aread(lambda connection: views.exam(connection, actor, which))
     if found is None:
         raise not_found()
     return found
@@ -122,14 +123,17 @@ async def samples(exam: str, actor: CurrentActor, ledger: CurrentLedger) -> Resp
 )
 async def drawing(exam: str, actor: CurrentActor, ledger: CurrentLedger, language: str = "zh") -> Response:
     """The tracing on paper, true to scale: 25 mm/s, 10 mm/mV."""
-    data, name = await ledger.aread(lambda connection: _original(connection, actor, exam))
+    which = known_form(exam)
+    data, name = await ledger.aread(lambda connection: _original(connection, actor, which))
     svg = await run_in_threadpool(_drawn, data, name, "en" if language == "en" else "zh")
     return Response(svg, media_type="image/svg+xml")
 
 
-@router.get("/v1/figures", dependencies=[permit(Action.SEE_FIGURES)], responses=problems(401, 403))
+@router.get("/v1/figures", dependencies=[permit(Action.SEE_FIGURES)], responses=problems(401, 403, 404))
 async def board(actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """The day: open cases without names, alert to acknowledgement, counts."""
+    if not may(actor, Action.SEE_FIGURES, Place(actor.county)):  # of one site only
+        raise not_found()
     now = ledger.clock.now()
     return await ledger.aread(lambda connection: figures.board(connection, actor, now))
 
@@ -151,11 +155,13 @@ def _paged(page: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _stored(ledger: Ledger, actor: Actor, exam: str) -> Any:
+    which = known_form(exam)
+
     def stored(connection: Connection) -> Any:
-        site = views.site_of_exam(connection, actor.county, exam)
+        site = views.site_of_exam(connection, actor.county, which)
         if site is None or not may(actor, Action.SEE_EXAM, Place(actor.county, site)):
             return None
-        return analyser.stored(connection, actor.county, exam)
+        return analyser.stored(connection, actor.county, which)
 
     row = await ledger.aread(stored)
     if row is None:
@@ -165,14 +171,15 @@ async def _stored(ledger: Ledger, actor: Actor, exam: str) -> Any:
 
 def _original(connection: Connection, actor: Actor, exam: str) -> tuple[bytes, str]:
     found = views.exam(connection, actor, exam)
-    if found is None or found["status"] != "analysed":
+    if found is None or found["status"] != states.Exam.ANALYSED:
         raise not_found()
-    return originals.get(connection, actor.county, found["sha256"]), found["filename"] or "ecg.zip"
+    return originals.get(connection, actor.county, found["sha256"]), analyser.name_of(found["files"])
 
 
 def _drawn(data: bytes, name: str, language: Literal["zh", "en"]) -> str:
     import ecg
     from ecg import drawing as paper
+    from ecg.signal import calibrate
 
-    recording = ecg.read(data, name=name)
+    recording = calibrate(ecg.read(data, name=name))
     return paper.svg(recording, ecg.analyze(recording), language=language)

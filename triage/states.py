@@ -139,6 +139,7 @@ ALERT = Machine(
         *_from_each((Alert.RAISED, Alert.ACKNOWLEDGED), "decide", Alert.DECIDED, None),
         Move(Alert.RAISED, "climb", Alert.RAISED),
         Move(Alert.ACKNOWLEDGED, "climb", Alert.ACKNOWLEDGED),
+        Move(Alert.DECIDED, "raise", Alert.RAISED),
     ),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, literal, select, tuple_
@@ -12,7 +11,7 @@ from county.access import Action, Actor, Place, may
 from ledger import events, schema
 from ledger.clock import iso
 from triage import states
-from triage.rating import VILLAGE, Colour
+from triage.rating import Colour, age_years, village
 
 PAGE = 100
 
@@ -92,15 +91,22 @@ def worklist(connection: Connection, actor: Actor, cursor: str | None, most: int
     if actor.site is not None:
         statement = statement.where(schema.case.c.site_id == actor.site)
     if cursor is not None:
-        rank, due_at, case_id = cursor.split(".", 2)
-        statement = statement.where(
-            tuple_(*_ORDER) > tuple_(literal(int(rank)), literal(int(due_at)), literal(case_id))
-        )
+        rank, due_at, case_id = _cursor(cursor, 3)
+        statement = statement.where(tuple_(*_ORDER) > tuple_(literal(rank), literal(due_at), literal(case_id)))
     rows = connection.execute(statement, key).all()
     shown = rows[:most]
     last = shown[-1] if len(rows) > most else None
     following = None if last is None else f"{last.rank}.{last.due_at}.{last.id}"
     return {"seq": seq, "items": items(connection, actor, shown), "next": following}
+
+
+def _cursor(cursor: str, parts: int) -> list[Any]:
+    """Whole numbers, then an id; ``ValueError`` if it is not one of ours."""
+    *numbers, last = cursor.split(".", parts - 1)
+    found = [int(number) for number in numbers]
+    if len(found) != parts - 1 or any(not 0 <= number < 2**63 for number in found) or not last.isalnum():
+        raise ValueError(cursor)
+    return [*found, last]
 
 
 def items(connection: Connection, actor: Actor, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
@@ -165,20 +171,12 @@ def _patient(row: Any) -> dict[str, Any] | None:
     """Who it is, from what the clinic said and else from the file; the number only by its last four digits."""
     facts: Mapping[str, Any] = row.facts or {}
     sex = row.sex or facts.get("sex")
-    age = _age(row.birth_date) if row.birth_date else facts.get("age_years")
+    age = age_years(row.birth_date, row.received_at)
+    age = facts.get("age_years") if age is None else age
     tail = row.id_number[-4:] if row.id_number else None
     if row.patient_name is None and sex is None and age is None and tail is None:
         return None
     return {"name": row.patient_name, "sex": sex, "age_years": age, "id_tail": tail}
-
-
-def _age(birth_date: str) -> int | None:
-    try:
-        born = date.fromisoformat(birth_date)
-    except ValueError:
-        return None
-    today = datetime.now(UTC).date()
-    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 # --- one case --------------------------------------------------------------------------------------------------------
@@ -284,8 +282,8 @@ def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 
     if actor.site is not None:
         statement = statement.where(schema.exam.c.site_id == actor.site)
     if cursor is not None:
-        received_at, exam_id = cursor.split(".", 1)
-        statement = statement.where(tuple_(*_NEWEST) < tuple_(literal(int(received_at)), literal(exam_id)))
+        received_at, exam_id = _cursor(cursor, 2)
+        statement = statement.where(tuple_(*_NEWEST) < tuple_(literal(received_at), literal(exam_id)))
     rows = connection.execute(statement, {"county": actor.county}).all()
     shown = rows[:most]
     following = f"{shown[-1].received_at}.{shown[-1].id}" if len(rows) > most else None
@@ -294,7 +292,7 @@ def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 
 
 def _exam(row: Any) -> dict[str, Any]:
     colour = None if row.colour is None else Colour(row.colour)
-    words = VILLAGE[colour]
+    words = village(colour, row.reason.get("code") if row.reason else None)
     waiting = row.status == states.EXAM.start and row.case_id is None
     return {
         "exam": row.id,
@@ -314,6 +312,7 @@ def _exam(row: Any) -> dict[str, Any]:
         "patient": _patient(row),
         "symptoms": row.symptoms,
         "urgent": row.urgent,
+        "conflicts": [_conflict(other) for other in row.conflicts],
         "problem": row.problem,
         "instruction": None if waiting else {**words["answer"], "action": words["action"]},
         "stages": {
@@ -325,6 +324,18 @@ def _exam(row: Any) -> dict[str, Any]:
             "answer": _answer(row),
             "read_back_at": iso(row.read_back_at),
         },
+    }
+
+
+def _conflict(other: Mapping[str, Any]) -> dict[str, Any]:
+    """Another identity that came with the same bytes, shown as sparely as a patient."""
+    number = other.get("id_number")
+    return {
+        "name": other.get("name"),
+        "sex": other.get("sex"),
+        "birth_date": other.get("birth_date"),
+        "id_tail": number[-4:] if number else None,
+        "at": other.get("at"),
     }
 
 
