@@ -23,7 +23,7 @@ async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
-async function call<T>(method: string, path: string, options: { json?: unknown; form?: FormData; key?: string; patienceMs?: number } = {}): Promise<T> {
+async function call<T>(method: string, path: string, options: { json?: unknown; form?: FormData; key?: string; patienceMs?: number; cache?: RequestCache } = {}): Promise<T> {
   const headers: Record<string, string> = { 'Accept-Language': lang.value === 'en' ? 'en' : 'zh-CN' }
   if (options.json !== undefined) headers['Content-Type'] = 'application/json'
   if (options.key) headers['Idempotency-Key'] = options.key
@@ -32,7 +32,7 @@ async function call<T>(method: string, path: string, options: { json?: unknown; 
   const timer = setTimeout(() => stop.abort(), options.patienceMs ?? PATIENCE_MS)
   const sentAt = Date.now()
   try {
-    const answer = await fetch(path, { method, headers, body, signal: stop.signal, credentials: 'same-origin', cache: 'no-store' })
+    const answer = await fetch(path, { method, headers, body, signal: stop.signal, credentials: 'same-origin', cache: options.cache ?? 'no-store' })
     noteServerDate(answer.headers.get('date'), sentAt, Date.now())
     if (!answer.ok) {
       const problem = await problemOf(answer)
@@ -79,7 +79,8 @@ export const api = {
   exams: (cursor?: string | null) => call<{ items: Exam[]; next: string | null }>('GET', after('/v1/exams', cursor)),
   exam: (which: string) => call<Exam>('GET', `/v1/exams/${id(which)}`),
   analysis: (which: string) => call<Analysis>('GET', `/v1/exams/${id(which)}/analysis`),
-  samples: (which: string) => call<Samples>('GET', `/v1/exams/${id(which)}/samples`),
+  /** A tracing never changes: the browser may keep it. */
+  samples: (which: string) => call<Samples>('GET', `/v1/exams/${id(which)}/samples`, { cache: 'default' }),
   addContext: (which: string, context: Context, key: string) => call<unknown>('POST', `/v1/exams/${id(which)}/context`, { json: context, key }),
   send(files: { name: string; blob: Blob }[], context: Context, key: string) {
     const form = new FormData()

@@ -12,6 +12,8 @@ import { applyEvent, arrange, toDecide, unansweredOrange, unansweredRed } from '
 /** The case on the screen. It is `seen` only when its tracing, or the reason why there is none, has been drawn. */
 export interface OpenCase {
   case: string
+  /** Each opening draws anew, and only a drawing acknowledges: a second alert of the same case is seen a second time. */
+  visit: number
   item: Item | null
   doc: CaseDocument | null
   exam: string
@@ -84,7 +86,7 @@ export function useDesk() {
   function apply(event: FeedEvent) {
     settle(applyEvent(items.value, event))
     if (event.case !== null || event.kind === 'exam.received') setTimeout(() => void refresh().catch(() => undefined), 80)
-    if (open.value && event.case === open.value.case) void reload(event.kind === 'exam.analysed' || event.kind === 'case.changed' || event.kind === 'alert.raised')
+    if (open.value && event.case === open.value.case) void reload(event.kind === 'exam.analysed' || open.value.reading?.analysis === null)
   }
 
   const fetchRosters = () => api.rosters().then(r => { rosters.value = r }, () => undefined)
@@ -98,9 +100,10 @@ export function useDesk() {
   const isOpen = (which: string) => open.value?.case === which
   function change(which: string, more: Partial<OpenCase>) { if (open.value && isOpen(which)) open.value = { ...open.value, ...more } }
 
+  let visits = 0
   async function openCase(which: string) {
     const item = items.value.find(i => i.case === which) ?? null
-    open.value = { case: which, item, doc: null, exam: item?.exam ?? '', about: null, reading: null, trouble: null, busy: null, refusal: null, notSent: false }
+    open.value = { case: which, visit: ++visits, item, doc: null, exam: item?.exam ?? '', about: null, reading: null, trouble: null, busy: null, refusal: null, notSent: false }
     if (item?.exam) void showExam(which, item.exam)
     await reload(false)
   }

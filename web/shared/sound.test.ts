@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { PATTERNS, PULSE_MS, lengthMs, volume } from './sound'
+import { describe, expect, test, vi } from 'vitest'
+import { PATTERNS, PULSE_MS, SILENCE_MS, alarm, endSilence, lengthMs, silence, startDuty, volume } from './sound'
 
 const gaps = (atMs: number[]) => atMs.slice(1).map((at, i) => at - atMs[i]! - PULSE_MS)
 
@@ -25,5 +25,41 @@ describe('alarm sounds', () => {
     expect(volume('high', 45)).toBeGreaterThan(volume('high', 30))
     expect(volume('high', 500)).toBe(1)
     expect(volume('medium', 500)).toBe(volume('medium', 0))
+  })
+})
+
+describe('an alarm that is silenced', () => {
+  class Param { value = 0; setValueAtTime() {} linearRampToValueAtTime() {} }
+  const started: number[] = []
+  class Node { gain = new Param(); frequency = new Param(); connect<T>(to: T) { return to } disconnect() {} setPeriodicWave() {} start(at: number) { started.push(at) } stop() {} }
+  class FakeAudio {
+    state = 'suspended'; currentTime = 0; destination = new Node(); onstatechange: (() => void) | null = null
+    resume() { this.state = 'running'; return Promise.resolve() }
+    createGain() { return new Node() } createOscillator() { return new Node() } createPeriodicWave() { return {} }
+  }
+  const heard = () => started.splice(0).length
+
+  test('comes back by itself after two minutes, and at once for a new RED', async () => {
+    vi.useFakeTimers()
+    vi.stubGlobal('AudioContext', FakeAudio)
+    expect(await startDuty()).toBe(true)
+    expect(heard()).toBe(3) // the test tone
+    alarm('high')
+    expect(heard()).toBe(10)
+    vi.advanceTimersByTime(lengthMs('high') + 5_000)
+    expect(heard()).toBe(10)
+    silence()
+    vi.advanceTimersByTime(SILENCE_MS - 1_000)
+    expect(heard()).toBe(0)
+    vi.advanceTimersByTime(2_000)
+    expect(heard()).toBe(10)
+    silence()
+    endSilence()
+    expect(heard()).toBe(10)
+    alarm(null)
+    vi.advanceTimersByTime(600_000)
+    expect(heard()).toBe(0)
+    vi.useRealTimers()
+    vi.unstubAllGlobals()
   })
 })

@@ -13,7 +13,7 @@ const C = 262, E = 330, G = 392, HIGH_C = 523
 export const PULSE_MS = 150
 const STEP_MS = PULSE_MS + 100
 /** The dash in c e g – g C, and the breath between the two halves of the burst. */
-const DASH_MS = 250, BREATH_MS = 500
+const DASH_MS = 250, BREATH_MS = 500, TONE_GAP_MS = 800
 
 function burst(notes: readonly number[], fromMs: number, dashAfter = Infinity): Pulse[] {
   return notes.map((hz, i) => ({ atMs: fromMs + i * STEP_MS + (i >= dashAfter ? DASH_MS : 0), hz }))
@@ -39,7 +39,11 @@ export const SILENCE_MS = 2 * 60_000
 const silentUntil = ref(0)
 /** Seconds of silence left on this device; the ladder goes on meanwhile. */
 export const silentS = computed(() => Math.max(0, Math.ceil((silentUntil.value - now.value) / 1000)))
-export function silence() { silentUntil.value = serverNow() + SILENCE_MS; stopNow() }
+export function silence() {
+  silentUntil.value = serverNow() + SILENCE_MS
+  stopNow()
+  if (playing) timer = window.setTimeout(round, SILENCE_MS)
+}
 
 /** `off` until 接班, `blocked` when the browser refused, `on` when a tone could be heard. */
 export const soundState = ref<'off' | 'blocked' | 'on'>('off')
@@ -85,7 +89,11 @@ export async function startDuty(): Promise<boolean> {
     await context.resume()
   } catch { /* no audio device, or refused: said on the screen */ }
   soundState.value = context?.state === 'running' ? 'on' : 'blocked'
-  if (soundState.value === 'on') play(PATTERNS.medium.pulses, QUIET)
+  if (soundState.value === 'on') {
+    play(PATTERNS.medium.pulses, QUIET)
+    // what already rings follows the test tone at once
+    if (playing) { clearTimeout(timer); timer = window.setTimeout(round, lengthMs('medium') + TONE_GAP_MS) }
+  }
   return soundState.value === 'on'
 }
 export const testTone = () => play(PATTERNS.medium.pulses, QUIET)
@@ -103,7 +111,7 @@ function round() {
   clearTimeout(timer)
   if (!playing) return
   const { priority, startedAt } = playing
-  if (silentS.value === 0) play(PATTERNS[priority].pulses, volume(priority, (serverNow() - startedAt) / 1000))
+  if (serverNow() >= silentUntil.value) play(PATTERNS[priority].pulses, volume(priority, (serverNow() - startedAt) / 1000))
   timer = window.setTimeout(round, lengthMs(priority) + PATTERNS[priority].restMs)
 }
 

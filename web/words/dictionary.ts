@@ -294,6 +294,7 @@ export const dictionary = {
   head_answered: { zh: '医生已回复', en: 'The doctor has answered' },
   keptHere: { zh: '图已存在本机，有网就自动发。急的话请打电话。', en: 'The tracing is kept here and goes by itself. If it is urgent, call.' },
   noServer: { zh: '连不上县中心', en: 'The county centre cannot be reached' },
+  nobodyYetCall: { zh: '尚未接通：请立即拨打 120 并转运', en: 'Nobody has answered yet: call 120 now and transfer' },
   meanwhile: { zh: '等的时候', en: 'Meanwhile' },
   meanwhile_what: { zh: '让病人平卧，不要走动。胸痛加重就打电话。', en: 'Keep the patient lying down. If the pain gets worse, call.' },
   unreadable: { zh: '这份文件读不出', en: 'This file cannot be read' },
