@@ -210,3 +210,22 @@ def test_each_connection_to_sqlite_syncs_and_checks_references(sqlite_url: str) 
             found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in expected}
             assert found == expected
     engine.dispose()
+
+
+def test_a_database_that_another_process_is_just_making_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = [True, True]
+
+    class Refusing:
+        """A cursor as SQLite behaves then: refused at once, however long one is ready to wait."""
+
+        def execute(self, statement: str) -> None:
+            if refusals:
+                refusals.pop()
+                raise sqlite3.OperationalError("database is locked")
+
+    engines._switch_to_wal(Refusing())  # pyright: ignore[reportPrivateUsage]
+    assert refusals == []
+    monkeypatch.setattr(engines, "BUSY_S", -1)
+    refusals.append(True)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        engines._switch_to_wal(Refusing())  # pyright: ignore[reportPrivateUsage]
