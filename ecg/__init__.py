@@ -1,4 +1,5 @@
-"""The instrument: from the bytes of a device to an analysis with evidence. Pure: no clock, network, database or global state.
+"""The instrument: from the bytes of a device to an analysis with evidence. Pure: no clock, network, database or global
+state.
 
 ``read`` turns a file into a :class:`~ecg.recording.Recording`, ``analyze`` turns that into an
 :class:`~ecg.analysis.Analysis`. Both are imported when first used, so that ``import ecg`` stays cheap.

@@ -1,7 +1,7 @@
 """What was found: the types of an analysis, from the single beat to the finding with its evidence.
 
-Units stand in the names (``_ms``, ``_mv``, ``_bpm``, ``_deg``). Sample numbers count at the recording's own rate from 0.
-``None`` means "could not be measured", never 0; an absent wave is ``None`` too. A finding has no colour: colour is
+Units stand in the names (``_ms``, ``_mv``, ``_bpm``, ``_deg``). Sample numbers count at the recording's own rate from
+0. ``None`` means "could not be measured", never 0; an absent wave is ``None`` too. A finding has no colour: colour is
 triage's business (CLINICAL.md §5.6).
 """
 
@@ -82,7 +82,8 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Grade of the recording, of each lead, and what the village should do; ``advice`` is most severe first, at most three."""
+    """Grade of the recording, of each lead, and what the village should do; ``advice`` is most severe first, at most
+    three."""
 
     grade: Grade
     leads: dict[str, LeadQuality]

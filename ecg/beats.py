@@ -1,8 +1,9 @@
 """Where the heart beats: QRS detection over all leads, beats of one shape together, the average beat of a shape.
 
-A QRS is steep in many leads at once. Each lead's 8–25 Hz envelope is scaled by its own high quantile and capped, so that
-neither an inverted lead nor a lead full of spikes decides; their mean is compared with a reference that follows the
-recording. A gap much longer than the usual one is searched again at 40 % of the threshold (CLINICAL.md §3.1, R_PAUSE).
+A QRS is steep in many leads at once. Each lead's 8–25 Hz envelope is scaled by its own high quantile and capped, so
+that neither an inverted lead nor a lead full of spikes decides; their mean is compared with a reference that follows
+the recording. A gap much longer than the usual one is searched again at 40 % of the threshold (CLINICAL.md §3.1,
+R_PAUSE).
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.signal.filters import Bank, Floats, band_pass
-
-Ints = NDArray[np.intp]
+from ecg.arrays import Flags, Floats, Ints, counted, floats, steps
+from ecg.signal.filters import Bank, band_pass
 
 ENVELOPE_HZ = 125.0
 """Sampling of the detector's envelope: nothing above 40 Hz is in it."""
@@ -43,8 +42,9 @@ AFTER_MS = 750.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """Beats sorted into shapes. ``samples`` int [beat]: aligned positions; ``labels`` int [beat]: shape, 0 the dominant one;
-    ``fit`` float [beat]: correlation with its shape; ``likeness`` float [shape]: correlation of the shape with the dominant."""
+    """Beats sorted into shapes. ``samples`` int [beat]: aligned positions; ``labels`` int [beat]: shape, 0 the
+    dominant one; ``fit`` float [beat]: correlation with its shape; ``likeness`` float [shape]: correlation of the
+    shape with the dominant."""
 
     samples: Ints
     labels: Ints
@@ -78,14 +78,14 @@ def _strength(bank: Bank, weights: Floats) -> tuple[Floats, Floats]:
     full = np.zeros((used.size, count), dtype=np.complex128)
     full[:, :bins] = bank.spectrum[used, :bins] * band_pass(8.0, 25.0)(bank.hz[:bins]) * (2.0 * count / bank.total)
     envelope = np.abs(np.asarray(ifft(full, axis=1, overwrite_x=True)))
-    times = np.arange(count) * (bank.total / count) - bank.pad
+    times = floats(counted(count) * (bank.total / count) - bank.pad)
     inside = (times > -0.5) & (times < bank.samples)
     envelope, times = envelope[:, inside], times[inside]
     if not envelope.size:
         return np.empty(0), times
     scale = np.quantile(envelope, 0.985, axis=1, keepdims=True)
     scaled = np.minimum(envelope / np.maximum(scale, 1e-6), 1.5)
-    return np.average(scaled, axis=0, weights=weights[used]), times
+    return np.asarray(np.average(scaled, axis=0, weights=weights[used]), dtype=np.float64), times
 
 
 def _reference(strength: Floats) -> Floats:
@@ -94,14 +94,14 @@ def _reference(strength: Floats) -> Floats:
 
     block = int(1.5 * ENVELOPE_HZ)
     blocks = max(1, strength.size // block)
-    edges = np.linspace(0, strength.size, blocks + 1).astype(int)
+    edges = steps(0, strength.size, blocks + 1).astype(int)
     highest = np.maximum.reduceat(strength, edges[:-1])
     if blocks > 1:
         highest = np.maximum(highest, np.append(highest[1:], highest[-2]))
     level = np.asarray(percentile_filter(highest, 40, size=min(9, 2 * blocks - 1), mode="nearest"))
     level = np.maximum(level, FAINT * float(np.quantile(highest, 0.9)))
     centre = (edges[:-1] + edges[1:]) / 2
-    return np.maximum(np.interp(np.arange(strength.size), centre, level), 1e-9)
+    return np.maximum(np.interp(counted(strength.size), centre, level), 1e-9)
 
 
 def _candidates(strength: Floats, reference: Floats) -> tuple[Ints, Floats]:
@@ -159,7 +159,7 @@ def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) 
     half, reach = round(HALF_MS * rate_hz / 1000), round(ALIGN_MS * rate_hz / 1000)
     margin = half + reach
     padded = np.pad(steep, ((0, 0), (margin, margin)))
-    wide = padded[:, found[:, None] + np.arange(2 * margin + 1)[None, :]].transpose(1, 0, 2)
+    wide = padded[:, found[:, None] + counted(2 * margin + 1)[None, :]].transpose(1, 0, 2)
     count = found.size
     shift = np.zeros(count, dtype=np.intp)
     labels = np.full(count, -1, dtype=np.intp)
@@ -167,19 +167,9 @@ def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) 
     shapes: list[Floats] = []
     while (left := np.flatnonzero(labels < 0)).size and len(shapes) < MAX_SHAPES:
         template = wide[_most_typical(wide[left][:, :, reach:-reach], left)][:, reach:-reach]
-        for _ in range(2):
-            move, likeness = _aligned(wide[left], template)
-            same = likeness >= SAME_SHAPE
-            if not same.any():
-                same = likeness >= likeness.max()
-            rows = left[same]
-            cut = np.stack(
-                [wide[r, :, m : m + 2 * half + 1] for r, m in zip(rows[:AVERAGED], move[same][:AVERAGED], strict=True)]
-            )
-            template = cut[0] if len(cut) < 3 else np.median(cut, axis=0)
-        labels[rows] = len(shapes)
-        shift[rows] = move[same] - reach
-        fit[rows] = likeness[same]
+        template, _, _ = _gathered(wide, left, template)
+        template, rows, (move, likeness) = _gathered(wide, left, template)
+        labels[rows], shift[rows], fit[rows] = len(shapes), move - reach, likeness
         shapes.append(template)
     left = np.flatnonzero(labels < 0)
     if left.size:
@@ -188,9 +178,19 @@ def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) 
     return _ordered(found + shift, labels, fit, shapes, strength, mixed=len(shapes) - 1 if left.size else None)
 
 
+def _gathered(wide: Floats, left: Ints, template: Floats) -> tuple[Floats, Ints, tuple[Ints, Floats]]:
+    """The beats among ``left`` that look like the template (the likest one at least), their average, lags and fits."""
+    move, likeness = _aligned(wide[left], template)
+    same = likeness >= min(SAME_SHAPE, float(likeness.max()))
+    rows, move, likeness = left[same], move[same], likeness[same]
+    width = template.shape[1]
+    cut = np.stack([wide[r, :, m : m + width] for r, m in zip(rows[:AVERAGED], move[:AVERAGED], strict=True)])
+    return (cut[0] if len(cut) < 3 else np.median(cut, axis=0)), rows, (move, likeness)
+
+
 def _most_typical(windows: Floats, rows: Ints) -> int:
     """The beat that most others resemble."""
-    some = windows[:60:1, :, ::3].reshape(min(len(windows), 60), -1)
+    some = windows[:60, :, ::3].reshape(min(len(windows), 60), -1)
     norm = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
     return int(rows[int(np.argmax(np.clip(norm @ norm.T, 0.5, None).sum(axis=1)))])
 
@@ -208,7 +208,7 @@ def _aligned(wide: Floats, template: Floats) -> tuple[Ints, Floats]:
     )
     likeness = dot / norm
     best = np.argmax(likeness, axis=1)
-    return 2 * best, likeness[np.arange(len(best)), best]
+    return 2 * best, likeness[counted(len(best)), best]
 
 
 def _ordered(
@@ -220,24 +220,24 @@ def _ordered(
     total = np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))
     if mixed is not None:
         total[mixed] = min(total[mixed], 1e-9)
-    order = np.lexsort((np.arange(len(shapes)), -total))
+    order: Ints = np.argsort(-total, kind="stable")
     rank = np.empty(len(shapes), dtype=np.intp)
-    rank[order] = np.arange(len(shapes))
+    rank[order] = counted(len(shapes))
     first = shapes[int(order[0])]
-    likeness = np.array(
-        [
-            float(np.sum(shapes[k] * first) / max(np.linalg.norm(shapes[k]) * np.linalg.norm(first), 1e-12))
-            for k in order
-        ]
-    )
+    likeness = np.array([_likeness(shapes[int(k)], first) for k in order])
     samples, labels, fit, strength = samples[keep], rank[labels[keep]], fit[keep], strength[keep]
     times = np.argsort(samples, kind="stable")
     samples, labels, fit, strength = samples[times], labels[times], fit[times], strength[times]
     real = ~_between(samples, labels, strength)
-    return Shapes(samples[real], labels[real], fit[real], likeness)
+    present = np.unique(labels[real])
+    return Shapes(samples[real], np.searchsorted(present, labels[real]), fit[real], likeness[present])
 
 
-def _between(samples: Ints, labels: Ints, strength: Floats) -> NDArray[np.bool_]:
+def _likeness(one: Floats, other: Floats) -> float:
+    return float(np.sum(one * other)) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-12)
+
+
+def _between(samples: Ints, labels: Ints, strength: Floats) -> Flags:
     """Weak strangers between two dominant beats that stand at their usual distance: T waves and noise, not extra beats.
 
     An extra beat of the heart delays the next one, or is as steep as the others.
@@ -255,7 +255,8 @@ def _between(samples: Ints, labels: Ints, strength: Floats) -> NDArray[np.bool_]
 
 
 def average(signal: Floats, rate_hz: float, samples: Ints) -> tuple[Floats, int, int]:
-    """Median beat float [lead, sample], the index in it that corresponds to each beat's own sample, and how many beats made it.
+    """Median beat float [lead, sample], the index in it that corresponds to each beat's own sample, and how many beats
+    made it.
 
     Beats whose window lies wholly inside the recording are preferred; otherwise the ends are held.
     """
@@ -263,7 +264,7 @@ def average(signal: Floats, rate_hz: float, samples: Ints) -> tuple[Floats, int,
     inside = samples[(samples >= before) & (samples + after <= signal.shape[1])]
     used = inside if inside.size >= min(3, samples.size) else samples
     if used.size > AVERAGED:
-        used = used[np.linspace(0, used.size - 1, AVERAGED).astype(int)]
+        used = used[steps(0, used.size - 1, AVERAGED).astype(int)]
     at = np.clip(used[:, None] + np.arange(-before, after)[None, :], 0, signal.shape[1] - 1)
     beats = signal[:, at]
     if used.size == 1:

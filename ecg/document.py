@@ -1,4 +1,5 @@
-"""The analysis as JSON, schema ``ecgnet.analysis/1`` (ARCHITECTURE.md §3). Adding a field is free; renaming one is a new schema."""
+"""The analysis as JSON, schema ``ecgnet.analysis/1`` (ARCHITECTURE.md §3). Adding a field is free; renaming one is a
+new schema."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def document(analysis: Analysis, recording: Recording, file: str) -> dict[str, A
         "notes": [_note(n) for n in analysis.notes],
         "quality": {
             "grade": analysis.quality.grade.value,
-            "leads": {n: {"grade": q.grade.value, "defects": list(q.defects)} for n, q in analysis.quality.leads.items()},
+            "leads": {
+                n: {"grade": q.grade.value, "defects": list(q.defects)} for n, q in analysis.quality.leads.items()
+            },
             "defects": list(analysis.quality.defects),
             "reversal": _reversal(analysis),
             "advice": [{"code": a.code, **_text(a.text)} for a in analysis.quality.advice],
@@ -34,7 +37,9 @@ def document(analysis: Analysis, recording: Recording, file: str) -> dict[str, A
         },
         "measurements": measurements(analysis.measurements),
         "findings": [finding(f) for f in analysis.findings],
-        "not_assessed": [{"code": n.code, "missing": list(n.missing), "why": _text(n.why)} for n in analysis.not_assessed],
+        "not_assessed": [
+            {"code": n.code, "missing": list(n.missing), "why": _text(n.why)} for n in analysis.not_assessed
+        ],
     }
 
 

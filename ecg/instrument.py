@@ -10,34 +10,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg import beats as finding_beats
 from ecg.analysis import Analysis, AverageBeat, Beat, Certainty, Grade, Kind, Marks, Measurements, Reversal, Waves
-from ecg.beats import Ints, Shapes
+from ecg.arrays import Flags, Floats, Ints, counted
+from ecg.beats import Shapes
+from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
 from ecg.interpret import Verdict, interpret
 from ecg.interpret.facts import Facts, Rhythm
 from ecg.marks import NOWHERE, BeatMarks, carried
 from ecg.measure import measured
-from ecg.recording import Note, Recording, Text
+from ecg.recording import Recording
 from ecg.rules import Ruleset, load
-from ecg.signal import filters, pacing, quality
-from ecg.signal.filters import Bank, Floats, band_pass, high_pass, low_pass
-from ecg.signal.leads import algebra_holds, analysed_leads, independent_count
+from ecg.signal import quality
+from ecg.signal.filters import Bank, band_pass
+from ecg.signal.leads import algebra_holds, independent_count
 from ecg.signal.reversal import suspected, undone
 from ecg.signal.units import calibrate
 from ecg.waves import P_LIKE, Outline, outline, qrs_bounds
 
-WORK_HZ = (400.0, 1250.0)
-"""Slower recordings are interpolated and faster ones thinned by a whole factor before they are measured."""
-LARGEST_MV = 50.0
-"""No electrode offset or pacing spike that a recorder can hold is larger; beyond it a value is damage."""
 SHORTEST_S = 0.4
 SLOWEST_HZ = 50.0
 """Below this no QRS can be told from noise; below 100 Hz nothing but the view is offered (CLINICAL.md §1.4)."""
 SMALLEST_QRS_MV = 0.100
 """What never reaches 100 µV in any lead is no QRS (CLINICAL.md §3.1, R_ASYS)."""
-FAST_BPM = 150.0
 SHORTEST_ST_RR_MS = 300.0
 """Faster, the level before QRS lies on the T wave before it: ST has no reference [project]."""
 EARLY = 0.80
@@ -45,27 +41,6 @@ PVC_MS = 110.0
 USUAL_RR_MS = 900.0
 P_QUARTILE = 0.25
 """Three quarters of the beats resemble the others' P at least this well where there is a P [project]."""
-
-BAND_NOTES = {
-    "BANDWIDTH_UNKNOWN": Text("文件没有说明滤波带宽。", "The file does not state its filters."),
-    "BANDWIDTH_LIMITED": Text("带宽受限:小的切迹和振幅可能失真。", "Limited bandwidth: small notches and amplitudes may be distorted."),
-    "MONITOR_BAND": Text("监护滤波:ST段和T波不作判断。", "Monitor filter: ST and T are not judged."),
-    "BASELINE_WEAK": Text("心率太快,基线只能粗略去除。", "Too fast for PQ knots: the baseline was removed by a filter."),
-}
-
-
-@dataclass(slots=True, eq=False)
-class Trace:
-    """The signal as it is measured. ``mv`` float [lead, sample], without wander and mains; ``scale`` = its samples per sample of the file."""
-
-    leads: tuple[str, ...]
-    mv: Floats
-    rate_hz: float
-    scale: float
-    alive: NDArray[np.bool_]
-    defects: quality.Defects
-    notes: list[Note]
-    spikes: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,89 +70,49 @@ def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
     return replace(analysis, reversal=Reversal(suspicion, Certainty.PROBABLE, proposal.measurements, proposal.findings))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What the dominant beat shows: its outline, its average referenced before QRS, its P, the measurements."""
+
+    main: Outline
+    beat: Floats
+    p_share: float | None
+    has_p: bool
+    beats: tuple[Beat, ...]
+    measurements: Measurements
+
+
 def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, str | None]:
-    trace = _conditioned(recording)
+    trace = conditioned(recording)
     readable = trace.alive.any() and recording.seconds >= SHORTEST_S and recording.rate_hz >= SLOWEST_HZ
     rendered = _rendered(trace) if readable else None
-    main = rendered.outlines[0] if rendered is not None else None
-    swap = None
-    measures, beats, average = Measurements(), (), None
-    has_p: float | None = None
-    referenced: Floats | None = None
-    if rendered is not None and main is not None:
-        has_p = _p_share(rendered, main)
-        sure_p = _repeats_p(rendered, has_p)
-        if not sure_p:
-            rendered, main = _without_p(rendered, main), rendered.outlines[0]
-        referenced = _referenced(rendered.averages[0], main, trace.rate_hz)
-        beats = _kinds(trace, rendered, has_p)
-        measures = measured(
-            referenced, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, *_intervals(rendered, trace.rate_hz, sure_p)
-        )
-        average = _average(trace, rendered, main, referenced, sure_p)
-        found = suspected(referenced, trace.leads, main, sure_p) if look_for_swap else None
-        if found is not None:
-            trace.defects.force("Q_REV", Grade.D)
-            swap = found.kind
-        peaks = np.ptp(referenced[:, int(main.qrs_global[0]) : int(main.qrs_global[2]) + 1], axis=1)
-        quality.examine_flat(trace.leads, trace.alive, peaks, trace.defects)
-    _examine_whole(recording, trace, beats)
+    sight = _seen(trace, rendered) if rendered is not None else None
+    swap = suspected(sight.beat, trace.leads, sight.main, sight.has_p) if sight is not None and look_for_swap else None
+    if swap is not None:
+        trace.defects.force("Q_REV", Grade.D)
+    if sight is not None:
+        span = slice(int(sight.main.qrs_global[0]), int(sight.main.qrs_global[2]) + 1)
+        quality.examine_flat(trace.leads, trace.alive, np.ptp(sight.beat[:, span], axis=1), trace.defects)
+    _examine_whole(recording, trace, sight.beats if sight is not None else ())
     judged = quality.judged(trace.leads, trace.defects)
-    facts = _facts(recording, rules, trace, rendered, main, measures, judged, beats, has_p, referenced)
-    verdict = interpret(facts)
-    return _assembled(trace, rendered, beats, measures, judged, verdict, rules, average), swap
+    verdict = interpret(_facts(recording, rules, trace, rendered, sight, judged))
+    return _assembled(trace, rendered, sight, judged, verdict, rules), None if swap is None else swap.kind
 
 
-def _conditioned(recording: Recording) -> Trace:
-    """Leads completed, damage marked, rate brought into the working range; raw defects noted."""
-    sound = np.abs(recording.millivolts) <= LARGEST_MV
-    if not sound.all():
-        recording = replace(recording, millivolts=np.where(sound, recording.millivolts, np.nan))
-    leads, raw = analysed_leads(recording)
-    damaged = np.isnan(raw)
-    step = max(recording.microvolts_per_count or (0.0,)) * 1e-3
-    defects, alive = quality.examine_raw(leads, raw, recording.rate_hz, step)
-    filled = _bridged(raw, damaged) if damaged.any() else raw
-    filled, scale = _resampled(filled, recording.rate_hz)
-    paced = pacing.spikes(filled, recording.rate_hz * scale)
-    if paced.size:
-        filled = pacing.bridged(filled, recording.rate_hz * scale, paced)
-    notes = [*recording.notes, *_band_notes(recording)]
-    return Trace(leads, filled, recording.rate_hz * scale, scale, alive, defects, notes, paced)
-
-
-def _bridged(raw: Floats, damaged: NDArray[np.bool_]) -> Floats:
-    """Invalid samples replaced by straight lines; a lead without any valid sample becomes 0."""
-    out = raw.copy()
-    at = np.arange(raw.shape[1])
-    for k in np.flatnonzero(damaged.any(axis=1)):
-        good = ~damaged[k]
-        out[k] = np.interp(at, at[good], raw[k, good]) if good.any() else 0.0
-    return out
-
-
-def _resampled(signal: Floats, rate_hz: float) -> tuple[Floats, float]:
-    up = int(np.ceil(500.0 / rate_hz)) if rate_hz < WORK_HZ[0] else 1
-    down = int(rate_hz // 1000.0) if rate_hz > WORK_HZ[1] else 1
-    up, down = min(up, 50), min(down, 50)
-    if up == down == 1 or signal.shape[1] < 8:
-        return signal, 1.0
-    from scipy.signal import resample_poly
-
-    return np.asarray(resample_poly(signal, up, down, axis=1, padtype="line")), up / down
-
-
-def _band_notes(recording: Recording) -> list[Note]:
-    held = recording.filters
-    codes: list[str] = []
-    if held.high_pass_hz is None and held.low_pass_hz is None:
-        codes.append("BANDWIDTH_UNKNOWN")
-    if (held.high_pass_hz or 0.0) >= 0.5 or (held.low_pass_hz is not None and held.low_pass_hz <= 40.0):
-        codes.append("MONITOR_BAND")
-    elif (held.high_pass_hz or 0.0) > 0.0501 or (held.low_pass_hz is not None and held.low_pass_hz < 150.0) or recording.rate_hz < 500:
-        codes.append("BANDWIDTH_LIMITED")
-    already = {note.code for note in recording.notes}
-    return [Note(code, BAND_NOTES[code]) for code in codes if code not in already]
+def _seen(trace: Trace, rendered: Rendered) -> Sight | None:
+    main = rendered.outlines[0]
+    if main is None:
+        return None
+    share = _p_share(rendered, main)
+    has_p = _repeats_p(rendered, share)
+    if not has_p:
+        main = replace(main, p=None, p_global=None)
+        for part in (rendered.marks.p, rendered.marks.p_global):
+            part[:] = NOWHERE
+    beat = _referenced(rendered.averages[0], main, trace.rate_hz)
+    pr, qt = _intervals(rendered, trace.rate_hz, has_p)
+    measures = measured(beat, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, pr, qt)
+    return Sight(main, beat, share, has_p, _kinds(trace, rendered, share), measures)
 
 
 def _rendered(trace: Trace) -> Rendered | None:
@@ -186,7 +121,7 @@ def _rendered(trace: Trace) -> Rendered | None:
     bank = Bank(trace.mv, rate)
     found, strength = finding_beats.detect(bank, trace.alive.astype(np.float64))
     if not found.size:
-        _measure_noise(trace, bank, np.empty((0, 2), dtype=np.intp))
+        measure_noise(trace, bank, np.empty((0, 2), dtype=np.intp))
         return None
     shapes = finding_beats.sort_by_shape(bank.filtered(band_pass(3.0, 30.0)), rate, found, strength)
     if not shapes.samples.size:
@@ -199,7 +134,7 @@ def _rendered(trace: Trace) -> Rendered | None:
     rr = np.diff(shapes.samples) / rate * 1000.0
     usual = float(np.median(rr)) if rr.size else USUAL_RR_MS
     spans = np.stack([shapes.samples + (int(bounds[0]) - centre), shapes.samples + (int(bounds[2]) - centre)], axis=1)
-    _clean(trace, bank, shapes, spans, usual)
+    clean(trace, bank, shapes, spans, usual)
     averages: list[Floats] = []
     outlines: list[Outline | None] = []
     used = 0
@@ -213,8 +148,9 @@ def _rendered(trace: Trace) -> Rendered | None:
     return Rendered(shapes, averages, outlines, centre, marks, rr, used)
 
 
-def _undisturbed(shapes: Shapes, rr_ms: Floats, shape: int, usual: float) -> NDArray[np.bool_]:
-    """The beats of a shape, bool [beat], without those whose T an early beat of another shape cuts short, if three remain."""
+def _undisturbed(shapes: Shapes, rr_ms: Floats, shape: int, usual: float) -> Flags:
+    """The beats of a shape, bool [beat], without those whose T an early beat of another shape cuts short, if three
+    remain."""
     mine = shapes.labels == shape
     cut = np.zeros_like(mine)
     cut[:-1] = (shapes.labels[1:] != shape) & (rr_ms < 0.85 * usual)
@@ -222,55 +158,10 @@ def _undisturbed(shapes: Shapes, rr_ms: Floats, shape: int, usual: float) -> NDA
     return free if int(free.sum()) >= 3 else mine
 
 
-def _around(rr_ms: Floats, mine: NDArray[np.bool_], usual: float) -> tuple[float, float]:
-    """Usual interval before and after the beats that are ``mine`` bool [beat]; a couplet of one shape has a short one."""
+def _around(rr_ms: Floats, mine: Flags, usual: float) -> tuple[float, float]:
+    """Usual interval before and after the beats that are ``mine`` bool [beat], in ms."""
     before, after = rr_ms[mine[1:]], rr_ms[mine[:-1]]
     return (float(np.median(before)) if before.size else usual), (float(np.median(after)) if after.size else usual)
-
-
-def _clean(trace: Trace, bank: Bank, shapes: Shapes, spans: Ints, usual_rr_ms: float) -> None:
-    """Subtracts mains where there is any, and the wander through the PQ knots (CLINICAL.md §1.2, §1.3)."""
-    _measure_noise(trace, bank, spans)
-    if 60000.0 / usual_rr_ms > FAST_BPM:
-        wander: Floats | None = bank.filtered(lambda f: 1.0 - high_pass(0.1, 1)(f))
-        trace.notes.append(Note("BASELINE_WEAK", BAND_NOTES["BASELINE_WEAK"]))
-    else:
-        wander = filters.baseline_through_knots(trace.mv, trace.rate_hz, spans[shapes.labels == 0, 0])
-    if wander is not None:
-        trace.mv = trace.mv - wander
-        size = np.ptp(wander, axis=1)
-        quality.examine_noise(trace.leads, trace.alive, size, np.zeros_like(size), np.zeros_like(size), np.zeros(size.size, dtype=np.intp), trace.defects)
-
-
-def _measure_noise(trace: Trace, bank: Bank, spans: Ints) -> None:
-    """Mains (subtracted), tremor and steps, all outside QRS."""
-    rate = trace.rate_hz
-    quiet = _outside(trace.mv.shape[1], spans, round(0.04 * rate))
-    high = bank.filtered(high_pass(35.0, 3))
-    sine, size = filters.mains(high, rate, quiet)
-    quality.examine_mains(trace.leads, size, trace.defects)
-    left = np.where(size > filters.MAINS_ON_MV, 0.0, size)
-    if sine is not None:
-        trace.mv = trace.mv - sine
-        high = high - sine
-    if quiet.any():
-        thin = high[:, quiet]
-        tremor = np.sqrt(np.einsum("ln,ln->l", thin, thin) / thin.shape[1])
-    else:
-        tremor = np.zeros(trace.mv.shape[0])
-    steps = quality.count_steps(trace.mv, rate, quiet)
-    wander = np.zeros_like(tremor)
-    if not spans.size:
-        wander = np.ptp(bank.filtered(low_pass(0.5)), axis=1) if trace.mv.shape[1] else wander
-    quality.examine_noise(trace.leads, trace.alive, wander, tremor, left, steps, trace.defects)
-
-
-def _outside(samples: int, spans: Ints, margin: int) -> NDArray[np.bool_]:
-    edge = np.zeros(samples + 1, dtype=np.int64)
-    if spans.size:
-        np.add.at(edge, np.clip(spans[:, 0] - margin, 0, samples), 1)
-        np.add.at(edge, np.clip(spans[:, 1] + margin, 0, samples), -1)
-    return np.cumsum(edge)[:samples] == 0
 
 
 def _p_share(rendered: Rendered, main: Outline) -> float | None:
@@ -289,20 +180,15 @@ def _repeats_p(rendered: Rendered, share: float | None) -> bool:
     return share is not None and share > 0.5 and bool(np.quantile(alike, 0.25) >= P_QUARTILE)
 
 
-def _without_p(rendered: Rendered, main: Outline) -> Rendered:
-    for part in (rendered.marks.p, rendered.marks.p_global):
-        part[:] = NOWHERE
-    bare = replace(main, p=None, p_global=None)
-    return replace(rendered, outlines=[bare, *rendered.outlines[1:]])
-
-
 def _intervals(rendered: Rendered, rate_hz: float, has_p: bool) -> tuple[float | None, float | None]:
     """Median PR and QT over the dominant beats, in ms."""
     marks, rows = rendered.marks, rendered.shapes.labels == 0
     onset = marks.qrs_global[:, 0]
     with_p = rows & marks.has_p & (onset != NOWHERE) & (marks.p_global[:, 0] != NOWHERE)
     with_t = rows & (marks.t_global[:, 2] != NOWHERE) & (onset != NOWHERE)
-    pr = float(np.median(onset[with_p] - marks.p_global[with_p, 0])) / rate_hz * 1000 if has_p and with_p.any() else None
+    pr = (
+        float(np.median(onset[with_p] - marks.p_global[with_p, 0])) / rate_hz * 1000 if has_p and with_p.any() else None
+    )
     qt = float(np.median(marks.t_global[with_t, 2] - onset[with_t])) / rate_hz * 1000 if with_t.any() else None
     return pr, qt
 
@@ -322,7 +208,8 @@ def _kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Bea
     regular = bool(early.mean() <= 0.34) and (p_share or 0.0) > 0.5
     width = [(int(o.qrs_global[2]) - int(o.qrs_global[0])) / ms if o is not None else 0.0 for o in rendered.outlines]
     out: list[Beat] = []
-    for k, (sample, label) in enumerate(zip(shapes.samples.tolist(), shapes.labels.tolist(), strict=True)):
+    for k in range(shapes.samples.size):
+        sample, label = int(shapes.samples[k]), int(shapes.labels[k])
         shape = rendered.outlines[label] if label < len(rendered.outlines) else None
         at = sample + (int(shape.qrs_global[1]) - rendered.centre if shape is not None else 0)
         kind = Kind.DOMINANT
@@ -337,14 +224,15 @@ def _kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Bea
 
 
 def _at(sample: int, scale: float) -> int:
-    return int(round(sample / scale)) if scale != 1.0 else int(sample)
+    return sample if scale == 1.0 else round(sample / scale)
 
 
-def _average(trace: Trace, rendered: Rendered, main: Outline, referenced: Floats, has_p: bool) -> AverageBeat:
-    p, t = main.p_global if has_p else None, main.t_global
+def _average(trace: Trace, rendered: Rendered, sight: Sight) -> AverageBeat:
+    main = sight.main
+    p, t = main.p_global, main.t_global
     return AverageBeat(
         leads=trace.leads,
-        millivolts=referenced,
+        millivolts=sight.beat,
         rate_hz=trace.rate_hz,
         beats=rendered.used,
         qrs_on=int(main.qrs_global[0]),
@@ -380,7 +268,11 @@ def _examine_whole(recording: Recording, trace: Trace, beats: tuple[Beat, ...]) 
     if "MONITOR_BAND" in codes:
         force("Q_BAND", Grade.C)
     if "BANDWIDTH_LIMITED" in codes:
-        mild = recording.rate_hz >= 500 and (recording.filters.high_pass_hz or 0.0) <= 0.0501 and (recording.filters.low_pass_hz or 150.0) >= 100
+        mild = (
+            recording.rate_hz >= 500
+            and (recording.filters.high_pass_hz or 0.0) <= 0.0501
+            and (recording.filters.low_pass_hz or 150.0) >= 100
+        )
         force("Q_BAND", Grade.B if mild else Grade.C)
     if recording.rate_hz < 100:
         force("Q_BAND", Grade.E)
@@ -393,30 +285,27 @@ def _facts(
     rules: Ruleset,
     trace: Trace,
     rendered: Rendered | None,
-    main: Outline | None,
-    measures: Measurements,
+    sight: Sight | None,
     judged: quality.Quality,
-    beats: tuple[Beat, ...],
-    p_share: float | None,
-    referenced: Floats | None,
 ) -> Facts:
     codes = frozenset(note.code for note in trace.notes)
     amplitude = "GAIN_UNKNOWN" not in codes
     too_fast = rendered is not None and rendered.rr_ms.size > 0 and float(np.median(rendered.rr_ms)) < SHORTEST_ST_RR_MS
-    usable = amplitude and not too_fast and "MONITOR_BAND" not in codes and main is not None and 100 <= recording.rate_hz
+    band = "MONITOR_BAND" not in codes and recording.rate_hz >= 100
+    main = None if sight is None else sight.main
     return Facts(
-        measurements=measures,
+        measurements=Measurements() if sight is None else sight.measurements,
         patient=recording.patient,
         quality=judged,
         rules=rules,
-        rhythm=_rhythm(recording, trace, rendered, beats, p_share),
+        rhythm=_rhythm(recording, trace, rendered, sight),
         leads=trace.leads,
-        beat=referenced,
+        beat=None if sight is None else sight.beat,
         rate_hz=trace.rate_hz,
         qrs=None if main is None else (int(main.qrs_global[0]), int(main.qrs_global[2])),
         paced_share=_paced_share(rendered, trace),
         notes=codes,
-        st_usable=usable,
+        st_usable=amplitude and band and main is not None and not too_fast,
         amplitude_usable=amplitude,
     )
 
@@ -433,9 +322,9 @@ def _paced_share(rendered: Rendered | None, trace: Trace) -> float:
     return float(hit.mean()) if hit.size else 0.0
 
 
-def _rhythm(
-    recording: Recording, trace: Trace, rendered: Rendered | None, beats: tuple[Beat, ...], p_share: float | None
-) -> Rhythm:
+def _rhythm(recording: Recording, trace: Trace, rendered: Rendered | None, sight: Sight | None) -> Rhythm:
+    beats = () if sight is None else sight.beats
+    p_share = None if sight is None else sight.p_share
     none = np.empty(0)
     share, fit, rr, dominant_rr = 0.0, 0.0, none, none
     last = 0.0
@@ -448,11 +337,22 @@ def _rhythm(
     figures = (none, none, none, none, 0.0)
     if (share < 0.75 or fit < 0.93 or len(beats) < 3) and trace.alive.any():
         figures = _chaos_figures(trace)
-    return Rhythm(beats, rr, dominant_rr, p_share if beats else None, recording.seconds, recording.seconds - last, share, fit, *figures)
+    return Rhythm(
+        beats,
+        rr,
+        dominant_rr,
+        p_share if beats else None,
+        recording.seconds,
+        recording.seconds - last,
+        share,
+        fit,
+        *figures,
+    )
 
 
 def _chaos_figures(trace: Trace) -> tuple[Floats, Floats, Floats, Floats, float]:
-    """Per living lead: share of time near the middle, power near the main frequency, that frequency, size; and coherence."""
+    """Per living lead: share of time near the middle, power near the main frequency, that frequency, size; and
+    coherence."""
     none = np.empty(0)
     if trace.mv.shape[1] < trace.rate_hz:
         return none, none, none, none, 0.0
@@ -464,12 +364,12 @@ def _chaos_figures(trace: Trace) -> tuple[Floats, Floats, Floats, Floats, float]
     power = np.abs(bank.spectrum * band_pass(1.5, 30.0)(bank.hz)) ** 2
     width = max(1, int(np.searchsorted(bank.hz, 0.5)))
     soft = np.stack([np.convolve(p, np.ones(width), "same") for p in power])
-    peak = bank.hz[np.argmax(soft, axis=1)]
+    peak: Floats = bank.hz[np.argmax(soft, axis=1)]
     near = np.abs(bank.hz[None, :] - peak[:, None]) <= 1.25
     concentration = (power * near).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
     if x.shape[0] < 2:
         return quiet, concentration, peak, size, 0.0
-    likeness = np.abs(np.corrcoef(x + 1e-9 * np.arange(x.shape[1])))
+    likeness = np.abs(np.corrcoef(x + 1e-9 * counted(x.shape[1])))
     np.fill_diagonal(likeness, 0.0)
     return quiet, concentration, peak, size, float(np.median(likeness.max(axis=1)))
 
@@ -477,15 +377,14 @@ def _chaos_figures(trace: Trace) -> tuple[Floats, Floats, Floats, Floats, float]
 def _assembled(
     trace: Trace,
     rendered: Rendered | None,
-    beats: tuple[Beat, ...],
-    measures: Measurements,
+    sight: Sight | None,
     judged: quality.Quality,
     verdict: Verdict,
     rules: Ruleset,
-    average: AverageBeat | None,
 ) -> Analysis:
+    beats = () if sight is None else sight.beats
     overall: tuple[Waves, ...] = ()
-    by_lead: dict[str, tuple[Waves, ...]] = {n: () for n in trace.leads}
+    by_lead: dict[str, tuple[Waves, ...]] = dict.fromkeys(trace.leads, ())
     if rendered is not None and beats:
         m = rendered.marks
         overall = _waves(m.p_global, m.qrs_global, m.t_global, trace.scale)
@@ -497,12 +396,12 @@ def _assembled(
         beats=beats,
         global_waves=overall,
         lead_waves=by_lead,
-        measurements=measures,
+        measurements=Measurements() if sight is None else sight.measurements,
         findings=tuple(verdict.findings),
         not_assessed=tuple(verdict.not_assessed),
         ruleset=rules.id,
         notes=tuple(trace.notes),
-        average=average,
+        average=None if rendered is None or sight is None else _average(trace, rendered, sight),
     )
 
 

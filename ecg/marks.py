@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.beats import Ints, Shapes
-from ecg.signal.filters import Floats
+from ecg.arrays import Flags, Floats, Ints, counted, ints
+from ecg.beats import Shapes
 from ecg.waves import P_LIKE, Outline, detrended, likeness
 
 NOWHERE = -(10**9)
@@ -24,8 +23,8 @@ T_LAG_MS = 48.0
 class BeatMarks:
     """Marks of all beats, int [beat, lead, 3] and globally int [beat, 3], ``NOWHERE`` where a wave is absent.
 
-    ``p_alike`` float [beat]: how well each dominant beat's P window resembles the mean of all the other beats' (NaN where
-    none was compared). In fibrillation it is near 0; a template that holds the beat itself would flatter it.
+    ``p_alike`` float [beat]: how well each dominant beat's P window resembles the mean of all the other beats' (NaN
+    where none was compared). In fibrillation it is near 0; a template that holds the beat itself would flatter it.
     """
 
     p: Ints
@@ -37,7 +36,7 @@ class BeatMarks:
     p_alike: Floats
 
     @property
-    def has_p(self) -> NDArray[np.bool_]:
+    def has_p(self) -> Flags:
         """Which beats have a P, bool [beat]."""
         return self.p_global[:, 1] != NOWHERE
 
@@ -48,9 +47,13 @@ def carried(
     """Carries each shape's outline to its beats in ``signal`` float [lead, sample]."""
     count, leads = shapes.samples.size, signal.shape[0]
     marks = BeatMarks(
-        *(np.full((count, leads, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
-        *(np.full((count, 3), NOWHERE, dtype=np.intp) for _ in range(3)),
-        np.full(count, np.nan),
+        p=np.full((count, leads, 3), NOWHERE, dtype=np.intp),
+        qrs=np.full((count, leads, 3), NOWHERE, dtype=np.intp),
+        t=np.full((count, leads, 3), NOWHERE, dtype=np.intp),
+        p_global=np.full((count, 3), NOWHERE, dtype=np.intp),
+        qrs_global=np.full((count, 3), NOWHERE, dtype=np.intp),
+        t_global=np.full((count, 3), NOWHERE, dtype=np.intp),
+        p_alike=np.full(count, np.nan),
     )
     for shape, outline in enumerate(outlines):
         rows = np.flatnonzero(shapes.labels == shape)
@@ -97,11 +100,13 @@ def _carry_p(
         return
     origin = shapes.samples - centre
     step = max(1, round(4 * ms))
-    places, likely = likeness(signal, average[:, low:high], origin + low, -round(P_EARLY_MS * ms), round(P_LATE_MS * ms), step)
+    places, likely = likeness(
+        signal, average[:, low:high], origin + low, -round(P_EARLY_MS * ms), round(P_LATE_MS * ms), step
+    )
     close = np.where(np.abs(places)[None, :] <= P_NEAR_MS * ms, likely, -1.0)
     near, far = np.argmax(close, axis=1), np.argmax(likely, axis=1)
-    beat = np.arange(origin.size)
-    chosen = np.where(likely[beat, far] > close[beat, near] + P_FAR_GAIN, far, near)
+    beat = counted(origin.size)
+    chosen = ints(np.where(likely[beat, far] > close[beat, near] + P_FAR_GAIN, far, near))
     shift, fit = places[chosen], likely[beat, chosen]
     _compare_p(marks, signal, shapes, origin + low, high - low)
     onset = marks.qrs_global[:, 0]
@@ -120,7 +125,7 @@ def _compare_p(marks: BeatMarks, signal: Floats, shapes: Shapes, starts: Ints, w
     rows = np.flatnonzero((shapes.labels == 0) & (starts >= 0) & (starts + width <= signal.shape[1]))
     if rows.size < 3:
         return
-    windows = detrended(signal[:, starts[rows, None] + np.arange(width)[None, :]].transpose(1, 0, 2))
+    windows = detrended(signal[:, starts[rows, None] + counted(width)[None, :]].transpose(1, 0, 2))
     others = windows.sum(axis=0)[None] - windows
     size = np.sqrt(np.einsum("bln,bln->b", windows, windows) * np.einsum("bln,bln->b", others, others))
     marks.p_alike[rows] = np.einsum("bln,bln->b", windows, others) / np.maximum(size, 1e-12)

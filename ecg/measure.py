@@ -1,17 +1,15 @@
 """Numbers from the average beat: amplitudes, intervals, axes, ST at its points (CLINICAL.md §2).
 
-Every amplitude stands against the mean of the 20 ms that end at the global QRS onset; P against the straight line between
-its own ends. ST is measured on the unsmoothed average beat.
+Every amplitude stands against the mean of the 20 ms that end at the global QRS onset; P against the straight line
+between its own ends. ST is measured on the unsmoothed average beat.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.analysis import Axes, LeadMeasurements, Measurements, Qtc
-from ecg.beats import Ints
-from ecg.signal.filters import Floats
+from ecg.arrays import Flags, Floats, Ints, steps
 from ecg.waves import Outline
 
 WAVE_MV, WAVE_MS = 0.020, 6.0
@@ -33,14 +31,15 @@ def measured(
     rate_hz: float,
     outline: Outline,
     leads: tuple[str, ...],
-    alive: NDArray[np.bool_],
+    alive: Flags,
     rr_ms: Floats,
     pr_ms: float | None,
     qt_ms: float | None,
 ) -> Measurements:
     """Everything of §2.3 and §2.4 from the dominant average beat.
 
-    ``beat`` is referenced to 0 before QRS; ``rr_ms`` are all RR intervals; ``pr_ms``, ``qt_ms`` are medians over the beats.
+    ``beat`` is referenced to 0 before QRS; ``rr_ms`` are all RR intervals; ``pr_ms``, ``qt_ms`` are medians over the
+    beats.
     """
     ms = rate_hz / 1000.0
     on, _, j = (int(v) for v in outline.qrs_global)
@@ -97,11 +96,12 @@ def _lead(x: Floats, outline: Outline, k: int, ms: float) -> LeadMeasurements:
 
 def _mean(x: Floats, j: int, window: tuple[float, float], ms: float) -> float | None:
     low, high = j + round(window[0] * ms), j + round(window[1] * ms)
-    return float(x[low : high + 1].mean()) if 0 <= low and high < x.size else None
+    return float(x[low : high + 1].mean()) if low >= 0 and high < x.size else None
 
 
 def named_waves(qrs: Floats, ms: float) -> dict[str, float | None]:
-    """Q, R, S, R′, S′ (mV) with the durations of the first three (ms) and the time of the last R peak, of one lead's QRS.
+    """Q, R, S, R′, S′ (mV) with the durations of the first three (ms) and the time of the last R peak, of one lead's
+    QRS.
 
     Runs of one sign of at least 20 µV and 6 ms; a QS complex is Q, with no R.
     """
@@ -131,7 +131,8 @@ def named_waves(qrs: Floats, ms: float) -> dict[str, float | None]:
 
 
 def _runs(qrs: Floats) -> list[tuple[int, int, int]]:
-    """Stretches of one sign that reach 20 µV, as (sign, first, one past the last); what is smaller between two of one sign is bridged."""
+    """Stretches of one sign that reach 20 µV, as (sign, first, one past the last); what is smaller between two of one
+    sign is bridged."""
     sign = np.sign(qrs)
     edges = np.flatnonzero(np.diff(sign) != 0) + 1
     bounds = [0, *edges.tolist(), qrs.size]
@@ -167,11 +168,11 @@ def _p_amplitude(x: Floats, outline: Outline, k: int) -> float | None:
     low, high = int(outline.p[k, 0]), int(outline.p[k, 2])
     if high - low < 4 or low < 0:
         return None
-    part = x[low : high + 1] - np.linspace(x[low], x[high], high - low + 1)
+    part: Floats = x[low : high + 1] - steps(x[low], x[high], high - low + 1)
     return float(part[int(np.argmax(np.abs(part)))])
 
 
-def _axes(beat: Floats, outline: Outline, leads: tuple[str, ...], alive: NDArray[np.bool_], has_p: bool) -> Axes:
+def _axes(beat: Floats, outline: Outline, leads: tuple[str, ...], alive: Flags, has_p: bool) -> Axes:
     if "I" not in leads or "aVF" not in leads:
         return Axes()
     i, f = leads.index("I"), leads.index("aVF")
@@ -182,11 +183,11 @@ def _axes(beat: Floats, outline: Outline, leads: tuple[str, ...], alive: NDArray
     def axis(span: Ints | None, baseline: bool) -> float | None:
         if span is None:
             return None
-        part = pair[:, max(0, int(span[0])) : int(span[2]) + 1]
+        part: Floats = pair[:, max(0, int(span[0])) : int(span[2]) + 1]
         if part.shape[1] < 3:
             return None
         if baseline:
-            part = part - (part[:, :1] + (part[:, -1:] - part[:, :1]) * np.linspace(0, 1, part.shape[1]))
+            part = part - (part[:, :1] + (part[:, -1:] - part[:, :1]) * steps(0, 1, part.shape[1]))
         area = part.sum(axis=1)
         if float(np.hypot(*area)) < 1e-9:
             return None

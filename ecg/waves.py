@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.beats import Ints
-from ecg.signal.filters import Floats, smooth
+from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps
+from ecg.signal.filters import smooth
 
 P_HZ, QRS_HZ, T_HZ = 25.0, 55.0, 16.0
-"""Smoothing before the marks of each wave are sought: above the wave's own content, below muscle [project, LUDB half]."""
+"""Smoothing before the marks of each wave are sought: above the wave's own content, below muscle [project, LUDB half].
+"""
 P_SEARCH_MS = 320.0
 P_GUARD_MS = 16.0
 P_AFTER_T_MS = 20.0
@@ -48,29 +48,29 @@ ON_TOGETHER_MS, OFF_TOGETHER_MS = 12.0, 16.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """Marks of one average beat. Arrays int [lead, 3] (onset, peak, offset) in samples of the beat; the globals int [3].
+    """Marks of one average beat. Arrays int [lead, 3] (onset, peak, offset) in samples of the beat; the globals int
+    [3].
 
-    ``p`` or ``t`` is ``None`` where the wave is absent in all leads; ``p_seen``, ``t_seen`` say in which leads it is there.
+    ``p`` or ``t`` is ``None`` where the wave is absent in all leads; ``p_seen``, ``t_seen`` say in which leads it is
+    there.
     """
 
     qrs: Ints
     qrs_global: Ints
     p: Ints | None
     p_global: Ints | None
-    p_seen: NDArray[np.bool_]
+    p_seen: Flags
     t: Ints | None
     t_global: Ints | None
-    t_seen: NDArray[np.bool_]
+    t_seen: Flags
     qt_unsure: bool
 
 
-def outline(
-    beat: Floats, rate_hz: float, centre: int, rr_ms: tuple[float, float], alive: NDArray[np.bool_]
-) -> Outline | None:
+def outline(beat: Floats, rate_hz: float, centre: int, rr_ms: tuple[float, float], alive: Flags) -> Outline | None:
     """Delineates an average beat float [lead, sample] whose QRS lies at ``centre``; ``None`` if no lead is alive.
 
-    ``rr_ms``, the usual intervals before and after such a beat, bound the search for P and T; ``alive`` bool [lead] marks
-    leads that carry signal.
+    ``rr_ms``, the usual intervals before and after such a beat, bound the search for P and T; ``alive`` bool [lead]
+    marks leads that carry signal.
     """
     if not alive.any() or beat.shape[1] < 3:
         return None
@@ -90,12 +90,12 @@ def _reference(beat: Floats, onset: int, ms: float) -> Floats:
     return beat[:, max(0, onset - width) : max(1, onset)].mean(axis=1)
 
 
-def qrs_bounds(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) -> Ints:
+def qrs_bounds(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> Ints:
     """Global QRS onset, main deflection and end of an average beat, int [3]."""
     return _qrs(beat, rate_hz, centre, alive)[1]
 
 
-def _qrs(beat: Floats, rate_hz: float, centre: int, alive: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints, Ints]:
     ms = rate_hz / 1000.0
     low, high = (
         max(0, centre - round(QRS_BACK_MS * ms) - round(60 * ms)),
@@ -138,28 +138,28 @@ def _window(middle: int, reach: float, size: int) -> slice:
 
 
 def _bounds(slope: Floats, steepest: Floats, top: int, ms: float) -> tuple[Ints, Ints]:
-    """First and last sample of the steep stretch around ``top`` for each row; gaps shorter than QUIET_MS are part of it."""
+    """First and last sample of the steep stretch around ``top`` for each row; short gaps belong to it."""
     quiet = max(1, round(QUIET_MS * ms))
-    rows = np.arange(slope.shape[0])
     before = slope[:, max(0, top - round((QRS_BACK_MS + 40) * ms)) : top + 1][:, ::-1]
     after = slope[:, top : top + round((QRS_FORTH_MS + 20) * ms)]
     out: list[Ints] = []
     for part, share in ((before, QRS_SLOPE), (after, QRS_SLOPE_END)):
-        noise = np.quantile(part[:, -round(60 * ms) :], 0.5, axis=1) if part.shape[1] > 80 * ms else np.zeros(len(rows))
+        noise = (
+            np.quantile(part[:, -round(60 * ms) :], 0.5, axis=1) if part.shape[1] > 80 * ms else np.zeros(len(slope))
+        )
         still = part < np.maximum(share * steepest, 1.6 * noise)[:, None]
-        # The main slopes lie within 50 ms of the top: begin there, so that a lead that is flat at the top is not cut short.
+        # The main slopes lie within 50 ms of the top: a lead that is flat at the top itself is not cut short there.
         inner = min(part.shape[1] - 1, round(50 * ms))
-        last_steep = np.where(~still[:, : inner + 1], np.arange(inner + 1), 0).max(axis=1)
+        at: Ints = counted(part.shape[1])
+        last_steep = np.where(~still[:, : inner + 1], at[: inner + 1], 0).max(axis=1)
         run = np.cumsum(still, axis=1)
         ahead = np.full_like(run, -1)
         ahead[:, :-quiet] = run[:, quiet:] - run[:, :-quiet]
-        calm = ahead >= quiet
-        calm &= np.arange(part.shape[1])[None, :] >= 0
-        first_calm = np.where(calm.any(axis=1), np.argmax(calm, axis=1), part.shape[1] - 1)
-        # argmax finds the first calm stretch after the top; one that comes before the last steep sample is a flat notch.
-        later = calm & (np.arange(part.shape[1])[None, :] >= last_steep[:, None])
-        found = np.where(later.any(axis=1), np.argmax(later, axis=1), first_calm)
-        out.append(found.astype(np.intp))
+        calm: Flags = ahead >= quiet
+        first_calm = ints(np.where(calm.any(axis=1), np.argmax(calm, axis=1), part.shape[1] - 1))
+        # A calm stretch before the last steep sample is a notch, not the end.
+        later = calm & (at[None, :] >= last_steep[:, None])
+        out.append(ints(np.where(later.any(axis=1), np.argmax(later, axis=1), first_calm)))
     return top - out[0], top + out[1]
 
 
@@ -171,7 +171,7 @@ def _qrs_peaks(piece: Floats, begin: Ints, end: Ints) -> Ints:
         if not part.size:
             peaks[k] = begin[k]
             continue
-        base = np.linspace(part[0], part[-1], part.size)
+        base: Floats = steps(part[0], part[-1], part.size)
         above = part - base
         r, depth = int(np.argmax(above)), float(-above.min())
         peaks[k] = begin[k] + (r if above[r] >= max(0.04 * depth, 0.015) else int(np.argmin(above)))
@@ -188,18 +188,19 @@ def _confirmed(values: Ints, within: float, first: bool) -> int:
 
 def _weighted_median(values: Ints | Floats, weight: Floats) -> float:
     order = np.argsort(values, kind="stable")
-    share = np.cumsum(weight[order])
-    return float(values[order[int(np.searchsorted(share, share[-1] / 2))]])
+    share = floats(np.cumsum(weight[order]))
+    middle = int(np.searchsorted(share, 0.5 * float(share[-1])))
+    return float(values[order[middle]])
 
 
 def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints, inner: float) -> Ints:
     """Foot of a wave on one side: the point that spans the largest trapezium with the steepest point and the far end.
 
-    Zhang's T-end method (Physiol Meas 2006;27:1389), turned to either side. ``reach`` int [lead] is the distance of the far
-    end; the steepest point is sought within ``inner`` of it.
+    Zhang's T-end method (Physiol Meas 2006;27:1389), turned to either side. ``reach`` int [lead] is the distance of the
+    far end; the steepest point is sought within ``inner`` of it.
     """
     longest = max(2, int(reach.max()))
-    steps = np.arange(longest + 1)
+    steps = counted(longest + 1)
     at = np.clip(peak[:, None] + direction * steps[None, :], 0, signal.shape[1] - 1)
     values = np.take_along_axis(signal, at, axis=1) * sign[:, None]
     fall = -np.gradient(values, axis=1)
@@ -211,7 +212,7 @@ def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints
     return peak + direction * np.argmax(area, axis=1)
 
 
-def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: NDArray[np.bool_]) -> tuple[Ints, float]:
+def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: Flags) -> tuple[Ints, float]:
     """Marks moved towards the leads' weighted median, weak leads most; and that median."""
     middle = _weighted_median(marks[seen], weight[seen])
     trust = weight / (weight + pull * float(np.median(weight[seen])))
@@ -219,8 +220,8 @@ def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: NDArray[np.b
 
 
 def _t(
-    beat: Floats, rate_hz: float, span: tuple[int, int], limit: int, rr_ms: float, alive: NDArray[np.bool_]
-) -> tuple[Ints | None, Ints | None, NDArray[np.bool_], bool]:
+    beat: Floats, rate_hz: float, span: tuple[int, int], limit: int, rr_ms: float, alive: Flags
+) -> tuple[Ints | None, Ints | None, Flags, bool]:
     ms = rate_hz / 1000.0
     nothing = np.zeros(beat.shape[0], dtype=np.bool_)
     onset, j_point = span
@@ -237,7 +238,7 @@ def _t(
     spatial[: round(40 * ms)] = 0
     # Where a flat T leaves the choice open, the place that T usually has at this rate decides.
     usual = T_PEAK_MS * (rr_ms / 1000.0) ** (1 / 3) + 0.5 * (width_ms - 90.0)
-    away = (np.arange(spatial.size) / ms + (begin - j_point) / ms + width_ms - usual) / T_SPREAD_MS
+    away: Floats = (counted(spatial.size) / ms + (begin - j_point) / ms + width_ms - usual) / T_SPREAD_MS
     spatial *= np.exp(-0.5 * away**2)
     top = begin + _highest_hump(spatial)
     near = _window(top - begin, 60 * ms, dome.shape[1])
@@ -265,8 +266,8 @@ def _t(
 
 
 def _p(
-    beat: Floats, rate_hz: float, onset: int, previous_end: int, alive: NDArray[np.bool_]
-) -> tuple[Ints | None, Ints | None, NDArray[np.bool_]]:
+    beat: Floats, rate_hz: float, onset: int, previous_end: int, alive: Flags
+) -> tuple[Ints | None, Ints | None, Flags]:
     ms = rate_hz / 1000.0
     nothing = np.zeros(beat.shape[0], dtype=np.bool_)
     begin = max(0, onset - round(P_SEARCH_MS * ms), previous_end + round(P_AFTER_T_MS * ms))
@@ -311,26 +312,32 @@ def _highest_hump(curve: Floats) -> int:
 
 
 def likeness(signal: Floats, template: Floats, starts: Ints, low: int, high: int, step: int) -> tuple[Ints, Floats]:
-    """How well each beat fits a piece of the average beat at each lag: the lags int [lag], the correlation float [beat, lag].
+    """How well each beat fits a piece of the average beat at each lag: the lags int [lag], the correlation float
+    [beat, lag].
 
-    ``template`` float [lead, width] lies at ``starts`` int [beat] for lag 0. Each window is compared without its own mean
-    and trend, all leads together, every ``step`` samples. A lag that leaves the recording has correlation −1.
+    ``template`` float [lead, width] lies at ``starts`` int [beat] for lag 0. Each window is compared without its own
+    mean and trend, all leads together, every ``step`` samples. A lag that leaves the recording has correlation −1.
     """
     wanted = detrended(np.ascontiguousarray(template[:, ::step]))
     width = wanted.shape[1]
     count = (high - low) // step + 1
-    at = starts[:, None] + low + step * np.arange(count + width - 1)[None, :]
+    at: Ints = starts[:, None] + low + step * counted(count + width - 1)[None, :]
     pieces = signal[:, np.clip(at, 0, signal.shape[1] - 1)].transpose(1, 0, 2)
     windows = np.lib.stride_tricks.sliding_window_view(pieces, width, axis=2)
-    ramp = np.arange(width) - (width - 1) / 2
-    ramp /= np.sqrt((ramp**2).sum())
+    ramp = _ramp(width)
     dot = np.einsum("blkn,ln->bk", windows, wanted)
     slant = windows @ ramp
     total, squares = _sliding_sum(pieces, width), _sliding_sum(pieces**2, width)
     left = (squares - total**2 / width - slant**2).sum(axis=1)
     fit = dot / (np.sqrt(np.maximum(left, 1e-12)) * max(float(np.linalg.norm(wanted)), 1e-9))
     fit[(at[:, :count] < 0) | (at[:, :count] + step * (width - 1) >= signal.shape[1])] = -1.0
-    return low + step * np.arange(count), fit
+    return low + step * counted(count), fit
+
+
+def _ramp(width: int) -> Floats:
+    """A straight line of that many points with mean 0 and length 1."""
+    line = floats(counted(width) - (width - 1) / 2)
+    return line / max(float(np.linalg.norm(line)), 1e-12)
 
 
 def _sliding_sum(values: Floats, width: int) -> Floats:
@@ -342,8 +349,6 @@ def _sliding_sum(values: Floats, width: int) -> Floats:
 
 def detrended(windows: Floats) -> Floats:
     """Windows along the last axis without their own mean and trend."""
-    n = windows.shape[-1]
-    line = np.arange(n) - (n - 1) / 2
-    line = line / max(float(np.sqrt((line**2).sum())), 1e-12)
+    line = _ramp(windows.shape[-1])
     level = windows - windows.mean(axis=-1, keepdims=True)
     return level - (level @ line)[..., None] * line

@@ -18,7 +18,9 @@ WHY_WIDE = Text("宽QRS(左束支阻滞、起搏、预激或室速)时不判断�
 def sokolow(facts: Facts) -> list[Test]:
     """S(V1) + the larger R of V5, V6; and R in aVL."""
     deep = _depth(facts, "V1")
-    tall = max((facts.value(n, "r_mv") or 0.0 for n in ("V5", "V6") if facts.value(n, "r_mv") is not None), default=None)
+    tall = max(
+        (facts.value(n, "r_mv") or 0.0 for n in ("V5", "V6") if facts.value(n, "r_mv") is not None), default=None
+    )
     total = None if deep is None or tall is None else deep + tall
     return [
         compare(None, "sokolow_mv", total, ">=", facts.rules.limit("lvh", "sokolow_mv")),
@@ -47,13 +49,19 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     old_enough = facts.age is not None and facts.age >= facts.rules.limit("lvh", "sokolow_age_years")
     true = any3(t.true for t in voltage)
     if true and old_enough:
-        verdict.add(facts.finding("H_LVH_SL", NAMES["H_LVH_SL"], [t.evidence for t in voltage if t.true], "P5", Certainty.POSSIBLE))
+        verdict.add(
+            facts.finding(
+                "H_LVH_SL", NAMES["H_LVH_SL"], [t.evidence for t in voltage if t.true], "P5", Certainty.POSSIBLE
+            )
+        )
     elif true is None or (true and facts.age is None):
         missing = ("age",) if facts.age is None else ("V1", "V5", "V6", "aVL")
         verdict.skip("H_LVH_SL", missing, WHY_LEADS if true is None else Text("年龄未知。", "Age unknown."))
     product = cornell(facts)
     if product.true:
-        verdict.add(facts.finding("H_LVH_CV", NAMES["H_LVH_CV"], [product.evidence], "P5; Casale 1987", Certainty.POSSIBLE))
+        verdict.add(
+            facts.finding("H_LVH_CV", NAMES["H_LVH_CV"], [product.evidence], "P5; Casale 1987", Certainty.POSSIBLE)
+        )
     elif product.true is None:
         verdict.skip("H_LVH_CV", ("sex",) if facts.sex is None else ("aVL", "V3"), WHY_QUALITY)
 

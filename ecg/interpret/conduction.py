@@ -1,6 +1,7 @@
 """Conduction (CLINICAL.md §3.3): what makes QRS wide, because it decides whether ST may be read by §4.1.
 
-LBBB, RBBB, pre-excitation and (suspected) ventricular pacing by their shapes; a wide QRS that is none of them is C_IVCD.
+LBBB, RBBB, pre-excitation and (suspected) ventricular pacing by their shapes; a wide QRS that is none of them is
+C_IVCD.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
             verdict.add(facts.finding(code, NAMES[code], evidence, "P3"))
             return
         if true is None:
-            verdict.skip(code, tuple(dict.fromkeys(t.evidence.lead or "QRS" for t in tests if t.true is None)), WHY_QUALITY)
+            verdict.skip(
+                code, tuple(dict.fromkeys(t.evidence.lead or "QRS" for t in tests if t.true is None)), WHY_QUALITY
+            )
     _delayed(facts, verdict)
 
 
@@ -73,17 +76,25 @@ def _right(facts: Facts) -> tuple[list[Test], bool | None]:
         broad = facts.value(name, "r_ms")
         prime.append(compare(name, "r2_mv", second, ">", max(0.05, 0.5 * (first or 0.0))))
         if name == "V1":
-            pure = None if broad is None or second is None else (broad if not second and not facts.value(name, "s_mv") else 0.0)
+            pure = (
+                None
+                if broad is None or second is None
+                else (broad if not second and not facts.value(name, "s_mv") else 0.0)
+            )
             prime.append(compare(name, "r_ms", pure, ">=", 80.0))
             late = facts.value(name, "r_peak_ms")
             positive = facts.value(name, "qrs_area_mv_ms")
             prime.append(compare(name, "r_peak_ms", late if positive is not None and positive > 0 else 0.0, ">=", 70.0))
-    slurred = [compare(n, "s_ms", facts.value(n, "s_ms"), ">", min(limit, facts.value(n, "r_ms") or limit)) for n in ("I", "V6")]
+    slurred = [
+        compare(n, "s_ms", facts.value(n, "s_ms"), ">", min(limit, facts.value(n, "r_ms") or limit))
+        for n in ("I", "V6")
+    ]
     return [*prime, *slurred], all3([any3(t.true for t in prime), all3(t.true for t in slurred)])
 
 
 def _preexcited(facts: Facts, verdict: Verdict) -> bool:
-    """Short PR, a slurred beginning in at least two leads, QRS of at least 110 ms; with one missing it is "possible" and unsaid here."""
+    """Short PR, a slurred beginning in at least two leads, QRS of at least 110 ms; with one missing it is "possible"
+    and unsaid here."""
     limit = facts.rules.limit
     m = facts.measurements
     tests = [
@@ -95,7 +106,9 @@ def _preexcited(facts: Facts, verdict: Verdict) -> bool:
     slurred = _delta_leads(facts)
     if len(slurred) < 2 or not set(slurred) & set(DELTA_LEADS):
         return False
-    evidence = [t.evidence for t in tests] + [Evidence(n, "delta_share", s, "<", limit("conduction", "delta_share")) for n, s in slurred.items()]
+    evidence = [t.evidence for t in tests] + [
+        Evidence(n, "delta_share", s, "<", limit("conduction", "delta_share")) for n, s in slurred.items()
+    ]
     verdict.add(facts.finding("C_WPW", NAMES["C_WPW"], evidence, "P3; ESC-SVT19", Certainty.PROBABLE))
     return True
 
@@ -124,5 +137,7 @@ def _paced(facts: Facts, verdict: Verdict, width: Test) -> bool:
     spike = compare(None, "paced_share", facts.paced_share, ">=", PACED_SHARE)
     if not (spike.true and width.true):
         return False
-    verdict.add(facts.finding("C_PACE_V", NAMES["C_PACE_V"], [width.evidence, spike.evidence], "P2", Certainty.POSSIBLE))
+    verdict.add(
+        facts.finding("C_PACE_V", NAMES["C_PACE_V"], [width.evidence, spike.evidence], "P2", Certainty.POSSIBLE)
+    )
     return True

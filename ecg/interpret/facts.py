@@ -5,14 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.analysis import Beat, Evidence, Finding, Grade, Kind, Measurements, NotAssessed, Quality, State
-from ecg.analysis import Argument, Certainty
+from ecg.analysis import (
+    Argument,
+    Beat,
+    Certainty,
+    Evidence,
+    Finding,
+    Grade,
+    Kind,
+    Measurements,
+    NotAssessed,
+    Quality,
+    State,
+)
+from ecg.arrays import Flags, Floats
 from ecg.interpret.logic import rounded
 from ecg.recording import PatientFacts, Sex, Text
 from ecg.rules import Ruleset
-from ecg.signal.filters import Floats
 
 WHY_QUALITY = Text("信号质量不足,不作判断。", "The signal is too poor for this.")
 WHY_CHILD = Text("16岁以下,成人标准不适用。", "Under 16 years: adult criteria do not apply.")
@@ -23,8 +33,8 @@ WHY_VERSION = Text("本版本尚未包含此规则。", "This version does not h
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rhythm:
-    """Figures of the rhythm. ``rr_ms`` float [beat − 1]; ``p_share``: share of dominant beats with a P before them, ``None``
-    where P could not be sought; ``atrial``: the chaotic-signal figures of each lead for the VF check."""
+    """Figures of the rhythm. ``rr_ms`` float [beat − 1]; ``p_share``: share of dominant beats with a P before them,
+    ``None`` where P could not be sought; ``atrial``: the chaotic-signal figures of each lead for the VF check."""
 
     beats: tuple[Beat, ...]
     rr_ms: Floats
@@ -81,7 +91,8 @@ class Facts:
         return held is not None and held.grade <= Grade.C and "Q_OFF" not in held.defects
 
     def value(self, lead: str, measure: str) -> float | None:
-        """A lead's measurement, rounded as it is compared; ``None`` where it cannot be read. ``-aVR`` is the inverted aVR."""
+        """A lead's measurement, rounded as it is compared; ``None`` where it cannot be read. ``-aVR`` is the inverted
+        aVR."""
         name = lead.removeprefix("-")
         if not self.readable(name) or name not in self.measurements.leads:
             return None
@@ -133,6 +144,6 @@ def ventricular_runs(beats: tuple[Beat, ...]) -> list[tuple[int, int]]:
     return _runs(wide)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _runs(mask: Flags) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

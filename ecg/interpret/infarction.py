@@ -1,9 +1,10 @@
 """ST-elevation myocardial infarction by the Universal Definition (CLINICAL.md §4.1, §4.3).
 
-New ST elevation at J in at least two contiguous leads: 0.10 mV in all leads but V2–V3, where it is 0.20 mV in men of 40
-and over, 0.25 mV in younger men and 0.15 mV in women; 0.05 mV in V7–V9 and V3R–V4R. One finding a territory. The table
-presumes that QRS is not LBBB-shaped, paced, pre-excited or a ventricular tachycardia: with those it is not assessed, and
-said so. Reciprocal depression is evidence, never a condition. Mimics are argued (``mimics.py``), never deleted.
+New ST elevation at J in at least two contiguous leads: 0.10 mV in all leads but V2–V3, where it is 0.20 mV in men of
+40 and over, 0.25 mV in younger men and 0.15 mV in women; 0.05 mV in V7–V9 and V3R–V4R. One finding a territory. The
+table presumes that QRS is not LBBB-shaped, paced, pre-excited or a ventricular tachycardia: with those it is not
+assessed, and said so. Reciprocal depression is evidence, never a condition. Mimics are argued (``mimics.py``), never
+deleted.
 """
 
 from __future__ import annotations
@@ -32,8 +33,14 @@ TERRITORIES = tuple(code for code in NAMES if code.startswith("STEMI_") and code
 POSTERIOR, RIGHT = ("V7", "V8", "V9"), ("V3R", "V4R", "V5R")
 ANTERIOR = {("V1", "V2"), ("V2", "V3"), ("V3", "V4"), ("V4", "V5")}
 WIDE = {
-    "C_LBBB": Text("左束支阻滞:本表不适用,须用§4.5标准,由医师判读。", "Left bundle branch block: this table does not apply (§4.5 does); a physician must read."),
-    "C_PACE_V": Text("起搏心律:本表不适用,须用§4.5标准,由医师判读。", "Paced rhythm: this table does not apply (§4.5 does); a physician must read."),
+    "C_LBBB": Text(
+        "左束支阻滞:本表不适用,须用§4.5标准,由医师判读。",
+        "Left bundle branch block: this table does not apply (§4.5 does); a physician must read.",
+    ),
+    "C_PACE_V": Text(
+        "起搏心律:本表不适用,须用§4.5标准,由医师判读。",
+        "Paced rhythm: this table does not apply (§4.5 does); a physician must read.",
+    ),
     "C_WPW": Text("预激:ST段不能判断。", "Pre-excitation: ST cannot be assessed."),
     "R_VT": Text("室性心动过速:ST段不能判断。", "Ventricular tachycardia: ST cannot be assessed."),
     "R_VF": Text("室颤:ST段不能判断。", "Ventricular fibrillation: ST cannot be assessed."),
@@ -41,7 +48,9 @@ WIDE = {
 WHY_ST = Text("ST段不能判断(滤波、增益或心搏不足)。", "ST cannot be judged (filter, gain, or too few beats).")
 WHY_EXTRA = {
     "STEMI_POST": Text("没有V7–V9:如有怀疑请加做。", "No V7–V9: record them if in doubt."),
-    "STEMI_RV": Text("没有V3R–V4R:下壁抬高时请加做右胸导联。", "No V3R–V4R: record right chest leads with inferior elevation."),
+    "STEMI_RV": Text(
+        "没有V3R–V4R:下壁抬高时请加做右胸导联。", "No V3R–V4R: record right chest leads with inferior elevation."
+    ),
 }
 
 
@@ -101,7 +110,10 @@ def threshold(facts: Facts, lead: str) -> tuple[float, tuple[str, ...]]:
         if lead in group:
             if not man:
                 return limit("stemi", f"{name}_mv"), ()
-            young = {"posterior": ("posterior_men_under_40_mv", "young_man_years"), "right": ("right_men_under_30_mv", "young_man_right_years")}[name]
+            young = {
+                "posterior": ("posterior_men_under_40_mv", "young_man_years"),
+                "right": ("right_men_under_30_mv", "young_man_right_years"),
+            }[name]
             return _by_age(facts, young[0], f"{name}_mv", young[1])
     return limit("stemi", "other_mv"), ()
 
@@ -159,7 +171,9 @@ def _territory(pair: tuple[str, str]) -> str | None:
     return "STEMI_HLAT" if "I" in names else "STEMI_INF"
 
 
-def _state(facts: Facts, verdict: Verdict, code: str, pairs: list[tuple[str, str]], elevation: dict[str, Elevation]) -> None:
+def _state(
+    facts: Facts, verdict: Verdict, code: str, pairs: list[tuple[str, str]], elevation: dict[str, Elevation]
+) -> None:
     leads = list(dict.fromkeys(lead for pair in pairs for lead in pair))
     evidence = [elevation[lead].evidence for lead in leads]
     for lead in facts.rules.rules["stemi"]["reciprocal"][code]:
@@ -194,16 +208,37 @@ def _near(facts: Facts, verdict: Verdict, fulfilled: list[tuple[str, str]], elev
         if (a, b) in fulfilled or covered & {a, b} or first.value is None or second.value is None:
             continue
         close = (first.true or first.near) and (second.true or second.near)
-        half = (first.true and second.value >= share * second.limit) or (second.true and first.value >= share * first.limit)
+        half = (first.true and second.value >= share * second.limit) or (
+            second.true and first.value >= share * first.limit
+        )
         if close or half:
             near |= {a: first, b: second}
     if near:
         evidence = [e.evidence for e in near.values()]
         notes = tuple(dict.fromkeys(n for lead in near for n in threshold(facts, lead)[1]))
-        verdict.add(facts.finding("STEMI_BORDERLINE", NAMES["STEMI_BORDERLINE"], evidence, SOURCE, Certainty.POSSIBLE, State.BORDERLINE, (), notes))
-    alone = [e for e in elevation.values() if e.true and e.lead not in covered and e.lead not in near and not e.lead.startswith("-")]
+        verdict.add(
+            facts.finding(
+                "STEMI_BORDERLINE",
+                NAMES["STEMI_BORDERLINE"],
+                evidence,
+                SOURCE,
+                Certainty.POSSIBLE,
+                State.BORDERLINE,
+                (),
+                notes,
+            )
+        )
+    alone = [
+        e
+        for e in elevation.values()
+        if e.true and e.lead not in covered and e.lead not in near and not e.lead.startswith("-")
+    ]
     if alone:
-        verdict.add(facts.finding("STE_NONCONTIG", NAMES["STE_NONCONTIG"], [e.evidence for e in alone], SOURCE, Certainty.POSSIBLE))
+        verdict.add(
+            facts.finding(
+                "STE_NONCONTIG", NAMES["STE_NONCONTIG"], [e.evidence for e in alone], SOURCE, Certainty.POSSIBLE
+            )
+        )
 
 
 def _say_missing(facts: Facts, verdict: Verdict, code: str, elevation: dict[str, Elevation]) -> None:

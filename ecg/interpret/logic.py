@@ -33,7 +33,8 @@ class Test:
 
 
 def rounded(value: float | None, measure: str) -> float | None:
-    """The value as it is compared and printed: mV to 0.1 µV, ms to 0.1 ms, others to 0.1 (unit from the measure's name)."""
+    """The value as it is compared and printed: mV to 0.1 µV, ms to 0.1 ms, others to 0.1 (unit from the measure's
+    name)."""
     if value is None or value != value:
         return None
     digits = DECIMALS.get(measure.rsplit("_", 1)[-1], 4)

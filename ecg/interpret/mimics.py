@@ -18,7 +18,10 @@ V1_V4 = ("V1", "V2", "V3", "V4")
 J_AMBIGUOUS = Argument(
     "J_AMBIGUOUS",
     False,
-    Text("J后20毫秒没有相邻导联仍达标:J点位置存疑。", "No contiguous pair still meets its limits 20 ms after J: the J point is in doubt."),
+    Text(
+        "J后20毫秒没有相邻导联仍达标:J点位置存疑。",
+        "No contiguous pair still meets its limits 20 ms after J: the J point is in doubt.",
+    ),
 )
 
 
@@ -50,21 +53,36 @@ def pathological_q(facts: Facts, lead: str) -> bool | None:
 def _aneurysm(facts: Facts, leads: set[str]) -> Argument | None:
     """QS or pathological Q under the elevation: an old aneurysm has small T (rules A and B must both say so)."""
     no_r = [compare(n, "r_mv", facts.value(n, "r_mv"), "<", facts.rules.limit("aneurysm", "no_r_mv")) for n in V1_V4]
-    scar = any3([*(pathological_q(facts, n) for n in V1_V4), *(all3([t.true, _has_q(facts, n)]) for t, n in zip(no_r, V1_V4, strict=True))])
+    scar = any3(
+        [
+            *(pathological_q(facts, n) for n in V1_V4),
+            *(all3([t.true, _has_q(facts, n)]) for t, n in zip(no_r, V1_V4, strict=True)),
+        ]
+    )
     if not scar:
         return None
     t = [facts.value(n, "t_positive_mv") for n in V1_V4]
     qrs = [facts.value(n, "qrs_pp_mv") for n in V1_V4]
     if any(v is None for v in t + qrs) or not all(qrs):
-        return Argument("ANEURYSM", True, Text("室壁瘤规则缺数据,不能解释抬高。", "Aneurysm rule lacks data: it explains nothing."))
+        return Argument(
+            "ANEURYSM", True, Text("室壁瘤规则缺数据,不能解释抬高。", "Aneurysm rule lacks data: it explains nothing.")
+        )
     heights, sizes = [v or 0.0 for v in t], [v or 1.0 for v in qrs]
     a = round(sum(heights) / sum(sizes), 4)
     b = round(max(h / s for h, s in zip(heights, sizes, strict=True)), 4)
     quiet = a <= facts.rules.limit("aneurysm", "t_sum_ratio") and b < facts.rules.limit("aneurysm", "t_lead_ratio")
     numbers = f"ΣT/ΣQRS {a:.2f} (0.22), max T/QRS {b:.2f} (0.36)"
     if quiet and leads <= CHEST:
-        return Argument("ANEURYSM", False, Text(f"有Q/QS且T波低:{numbers},符合室壁瘤。", f"Q or QS with low T, {numbers}: fits an old aneurysm."))
-    return Argument("ANEURYSM", True, Text(f"有Q/QS但T波高:{numbers},符合急性。", f"Q or QS but tall T, {numbers}: fits an acute infarction."))
+        return Argument(
+            "ANEURYSM",
+            False,
+            Text(f"有Q/QS且T波低:{numbers},符合室壁瘤。", f"Q or QS with low T, {numbers}: fits an old aneurysm."),
+        )
+    return Argument(
+        "ANEURYSM",
+        True,
+        Text(f"有Q/QS但T波高:{numbers},符合急性。", f"Q or QS but tall T, {numbers}: fits an acute infarction."),
+    )
 
 
 def _has_q(facts: Facts, lead: str) -> bool | None:
@@ -97,7 +115,18 @@ def _hypertrophy(facts: Facts, leads: set[str]) -> Argument | None:
     acute = None if len(known) < 3 else sum(r >= limit("lvh", "armstrong_ratio") for r in known) >= 2
     said = ", ".join(f"{r:.2f}" for r in known)
     if strain is True and scarred is False and acute is False:
-        return Argument("H_LVH", False, Text(f"左室肥大伴劳损,ST/QRS {said}(<0.25):继发性抬高。", f"LVH with strain, ST/QRS {said} (< 0.25): secondary elevation."))
+        return Argument(
+            "H_LVH",
+            False,
+            Text(
+                f"左室肥大伴劳损,ST/QRS {said}(<0.25):继发性抬高。",
+                f"LVH with strain, ST/QRS {said} (< 0.25): secondary elevation.",
+            ),
+        )
     reason = "no strain" if strain is not True else "Q waves" if scarred is not False else f"ST/QRS {said}"
     zh = "无劳损" if strain is not True else "有Q波" if scarred is not False else f"ST/QRS {said}"
-    return Argument("H_LVH", True, Text(f"有左室高电压,但{zh}:不能解释抬高。", f"LVH voltage, but {reason}: it does not explain the elevation."))
+    return Argument(
+        "H_LVH",
+        True,
+        Text(f"有左室高电压,但{zh}:不能解释抬高。", f"LVH voltage, but {reason}: it does not explain the elevation."),
+    )

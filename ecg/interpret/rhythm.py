@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
+from ecg.arrays import Floats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import compare, rounded
 from ecg.recording import Text
-from ecg.signal.filters import Floats
 
 NAMES = {
     "R_SINUS": Text("窦性心律", "Sinus rhythm"),
@@ -31,7 +31,9 @@ NAMES = {
     "VF_ASYSTOLE_CHECK": Text("请立即看病人:可能室颤或停搏", "Look at the patient: VF or asystole cannot be excluded"),
 }
 WHY_P = Text("看不清P波或心搏不足5个。", "P waves cannot be judged, or fewer than five beats.")
-WHY_ELECTRODES = Text("电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first.")
+WHY_ELECTRODES = Text(
+    "电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first."
+)
 WHY_UNLIKE = Text("QRS波形互不相似,可能是干扰。", "No QRS repeats itself: perhaps nothing but noise.")
 LEAST_SHARE = 0.4
 """The dominant shape holds at least this share of the beats, or there is no rhythm to name [project]."""
@@ -60,7 +62,7 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
 
 
 def _chaos(facts: Facts, verdict: Verdict) -> bool:
-    """Ventricular fibrillation: no repeated QRS, one broad frequency of 3–9 Hz, never quiet, in at least three leads."""
+    """Ventricular fibrillation: no repeated QRS, one broad frequency of 3–9 Hz, never quiet, in three leads or more."""
     r, limit = facts.rhythm, facts.rules.limit
     if r.spread_mv.size < VF_LEADS or r.seconds < 2.0:
         return False
@@ -76,7 +78,9 @@ def _chaos(facts: Facts, verdict: Verdict) -> bool:
         Evidence(None, "leads_chaotic", int(hit.sum()), ">=", VF_LEADS),
         Evidence(None, "dominant_hz", round(typical, 1), ">=", limit("rhythm", "vf_low_hz")),
         Evidence(None, "quiet_share", round(float(np.median(r.quiet_share[hit])), 2), "<", limit("rhythm", "vf_quiet")),
-        Evidence(None, "peak_to_peak_mv", round(float(np.median(r.spread_mv[hit])), 3), ">=", limit("rhythm", "vf_coarse_mv")),
+        Evidence(
+            None, "peak_to_peak_mv", round(float(np.median(r.spread_mv[hit])), 3), ">=", limit("rhythm", "vf_coarse_mv")
+        ),
     ]
     verdict.add(facts.finding("R_VF", NAMES["R_VF"], evidence, "VA22; CLINICAL §3.1", Certainty.PROBABLE))
     return True
@@ -85,8 +89,8 @@ def _chaos(facts: Facts, verdict: Verdict) -> bool:
 def _asystole(facts: Facts, verdict: Verdict) -> None:
     """No QRS in the whole record, or none in its last five seconds.
 
-    No file tells whether its electrodes were connected, and a loose wire is the usual reason; only a QRS earlier in the same
-    record shows that they were. Without one, somebody must look at the patient.
+    No file tells whether its electrodes were connected, and a loose wire is the usual reason; only a QRS earlier in
+    the same record shows that they were. Without one, somebody must look at the patient.
     """
     test = compare(None, "last_gap_s", facts.rhythm.last_beat_gap_s, ">=", facts.rules.limit("rhythm", "asystole_s"))
     if not test.true:
@@ -99,7 +103,8 @@ def _asystole(facts: Facts, verdict: Verdict) -> None:
 
 
 def entropy(rr_ms: Floats) -> float:
-    """Shannon entropy of the RR intervals in classes of 5 % of their mean, divided by its largest possible value; 0 … 1."""
+    """Shannon entropy of the RR intervals in classes of 5 % of their mean, divided by its largest possible value; 0 …
+    1."""
     if rr_ms.size < 3:
         return 0.0
     _, counts = np.unique(np.floor(rr_ms / (ENTROPY_BIN * rr_ms.mean())), return_counts=True)
@@ -113,7 +118,7 @@ def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
     if rr.size < 5:
         verdict.skip("R_AF", ("RR",), WHY_P)
         return False
-    steps = np.abs(np.diff(rr)) / rr.mean()
+    steps: Floats = np.abs(np.diff(rr)) / rr.mean()
     irregular = float(np.sqrt(np.mean(steps**2)))
     tests = [
         compare(None, "rr_rmssd_ratio", irregular, ">=", limit("rhythm", "af_rmssd")),
@@ -130,7 +135,11 @@ def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
     qrs = facts.measurements.qrs_ms
     fastest = compare(None, "min_rr_ms", facts.measurements.min_rr_ms, "<=", limit("rhythm", "wpw_af_ms"))
     if fastest.true and qrs is not None and qrs >= limit("conduction", "bbb_ms") and r.dominant_share < 0.8:
-        verdict.add(facts.finding("C_WPW_AF", NAMES["C_WPW_AF"], [*evidence, fastest.evidence], "ESC-SVT19 §11.4", Certainty.POSSIBLE))
+        verdict.add(
+            facts.finding(
+                "C_WPW_AF", NAMES["C_WPW_AF"], [*evidence, fastest.evidence], "ESC-SVT19 §11.4", Certainty.POSSIBLE
+            )
+        )
     verdict.add(facts.finding("R_AF", NAMES["R_AF"], evidence, "AF24 §3", sure))
     return True
 
@@ -140,7 +149,9 @@ def _pause(facts: Facts, verdict: Verdict, fibrillation: bool) -> None:
     test = compare(None, "max_rr_ms", facts.measurements.max_rr_ms, ">=", limit)
     usual = float(np.median(facts.rhythm.rr_ms)) if facts.rhythm.rr_ms.size else 0.0
     # A steady slow rhythm is a bradycardia, not a pause, until an interval is long by itself.
-    if test.true and ((facts.measurements.max_rr_ms or 0.0) > 1.3 * usual or (facts.measurements.max_rr_ms or 0.0) >= 3000.0):
+    if test.true and (
+        (facts.measurements.max_rr_ms or 0.0) > 1.3 * usual or (facts.measurements.max_rr_ms or 0.0) >= 3000.0
+    ):
         verdict.add(facts.finding("R_PAUSE", NAMES["R_PAUSE"], [test.evidence], "BRADY18; CV17"))
 
 
@@ -196,13 +207,23 @@ def _tachycardia(facts: Facts, verdict: Verdict) -> None:
     """Regular tachycardia without sinus P: supraventricular if narrow, ventricular if wide."""
     r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
     fast = compare(None, "heart_rate_bpm", m.heart_rate_bpm, ">", limit("rhythm", "tachy_bpm"))
-    if not fast.true or r.rr_ms.size < 4 or (r.p_share is not None and r.p_share >= limit("rhythm", "sinus_share") and (m.heart_rate_bpm or 0) < 150):
+    if (
+        not fast.true
+        or r.rr_ms.size < 4
+        or (r.p_share is not None and r.p_share >= limit("rhythm", "sinus_share") and (m.heart_rate_bpm or 0) < 150)
+    ):
         return
     spread = float(r.rr_ms.std())
-    regular = spread < limit("rhythm", "regular_sd_ms") or spread < limit("rhythm", "regular_sd") * float(r.rr_ms.mean())
+    regular = spread < limit("rhythm", "regular_sd_ms") or spread < limit("rhythm", "regular_sd") * float(
+        r.rr_ms.mean()
+    )
     if not regular or m.qrs_ms is None:
         return
     wide = compare(None, "qrs_ms", m.qrs_ms, ">=", limit("conduction", "bbb_ms"))
     steady = Evidence(None, "rr_sd_ms", rounded(spread, "rr_sd_ms"), "<", limit("rhythm", "regular_sd_ms"))
     code = "R_VT" if wide.true else "R_SVT"
-    verdict.add(facts.finding(code, NAMES[code], [fast.evidence, wide.evidence, steady], "ESC-SVT19 §9, §10", Certainty.PROBABLE))
+    verdict.add(
+        facts.finding(
+            code, NAMES[code], [fast.evidence, wide.evidence, steady], "ESC-SVT19 §9, §10", Certainty.PROBABLE
+        )
+    )

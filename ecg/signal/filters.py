@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ecg.arrays import Flags, Floats, Ints, counted, floats, steps
 
 MAINS_HZ = (50.0, 60.0)
 MAINS_ON_MV = 0.010
@@ -42,11 +41,11 @@ class Bank:
             padded[:, body.stop : body.stop + self.pad] = 2 * last - signal[:, -2 : -self.pad - 2 : -1]
         tail = padded[:, body.stop + self.pad :]
         if tail.shape[1]:
-            ramp = np.linspace(0.0, 1.0, tail.shape[1] + 2)[1:-1]
+            ramp = steps(0.0, 1.0, tail.shape[1] + 2)[1:-1]
             end, begin = padded[:, body.stop + self.pad - 1 : body.stop + self.pad], padded[:, :1]
             tail[:] = end + (begin - end) * ramp
         self.spectrum = np.asarray(rfft(padded, axis=1))
-        self.hz = np.arange(self.spectrum.shape[1]) * (rate_hz / total)
+        self.hz = floats(counted(self.spectrum.shape[1]) * (rate_hz / total))
 
     def filtered(self, response: Callable[[Floats], Floats]) -> Floats:
         """The signal through a zero-phase filter, given its gain as a function of Hz."""
@@ -81,7 +80,8 @@ def band_pass(low_hz: float, high_hz: float) -> Callable[[Floats], Floats]:
 
 
 def smooth(signal: Floats, rate_hz: float, cut_hz: float) -> Floats:
-    """Gaussian smoothing along the last axis with −3 dB at ``cut_hz``, ends held; for short pieces such as average beats."""
+    """Gaussian smoothing along the last axis with −3 dB at ``cut_hz``, ends held; for short pieces such as average
+    beats."""
     sigma = 0.1325 / cut_hz * rate_hz
     if sigma < 0.3:
         return signal
@@ -93,12 +93,12 @@ def smooth(signal: Floats, rate_hz: float, cut_hz: float) -> Floats:
     return np.asarray(convolve1d(signal, kernel, axis=-1, mode="nearest"))
 
 
-def baseline_through_knots(
-    signal: Floats, rate_hz: float, onsets: NDArray[np.intp], half: bool = False
-) -> Floats | None:
-    """Wander [lead, sample] as a cubic spline through one PQ knot a beat, flat beyond the first and last; ``None`` below two.
+def baseline_through_knots(signal: Floats, rate_hz: float, onsets: Ints, half: bool = False) -> Floats | None:
+    """Wander [lead, sample] as a cubic spline through one PQ knot a beat, flat beyond the first and last; ``None``
+    below two.
 
-    ``onsets`` are QRS onsets of the beats whose PQ segment is isoelectric; ``half`` widens the window to 40 ms (AF, flutter).
+    ``onsets`` are QRS onsets of the beats whose PQ segment is isoelectric; ``half`` widens the window to 40 ms (AF,
+    flutter).
     """
     width = round((2.0 if half else 1.0) * KNOT_WIDTH_MS * rate_hz / 1000)
     ends = onsets - round(KNOT_LEAD_MS * rate_hz / 1000)
@@ -107,7 +107,7 @@ def baseline_through_knots(
         return None
     windows = signal[:, (ends[:, None] + np.arange(-width, 0)[None, :])]
     level = np.median(windows, axis=2)
-    centre = ends - width / 2 - 0.5
+    centre = np.asarray(ends - (width / 2 + 0.5), dtype=np.float64)
     return _spline(centre, level, signal.shape[1])
 
 
@@ -120,11 +120,12 @@ def _spline(centre: Floats, level: Floats, samples: int) -> Floats:
     return np.asarray(PchipInterpolator(centre, level, axis=1)(at))
 
 
-def mains(high: Floats, rate_hz: float, quiet: NDArray[np.bool_]) -> tuple[Floats | None, Floats]:
-    """The sine of the mains to subtract [lead, sample] (``None`` where none needs it), and its peak-to-peak per lead in mV.
+def mains(high: Floats, rate_hz: float, quiet: Flags) -> tuple[Floats | None, Floats]:
+    """The sine of the mains to subtract [lead, sample] (``None`` where none needs it), and its peak-to-peak per lead
+    in mV.
 
-    ``high`` is the signal above about 35 Hz, ``quiet`` marks samples outside QRS; amplitude and phase follow in one-second
-    windows of quiet samples only, so that a QRS neither feeds nor loses anything.
+    ``high`` is the signal above about 35 Hz, ``quiet`` marks samples outside QRS; amplitude and phase follow in
+    one-second windows of quiet samples only, so that a QRS neither feeds nor loses anything.
     """
     peak = np.zeros(high.shape[0])
     total: Floats | None = None
@@ -135,7 +136,7 @@ def mains(high: Floats, rate_hz: float, quiet: NDArray[np.bool_]) -> tuple[Float
     for hz in MAINS_HZ:
         if hz > 0.45 * rate_hz:
             continue
-        turn = np.exp(-2j * np.pi * hz / rate_hz * np.arange(samples))
+        turn = np.exp(-2j * np.pi * hz / rate_hz * counted(samples))
         # One second's mean first: a cheap look at a few windows before the whole signal is demodulated.
         block = int(rate_hz)
         count = samples // block
@@ -169,6 +170,6 @@ def _window_sum(values: Floats, rate_hz: float) -> Floats:
     half = int(rate_hz / 2)
     running = np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
     n = values.shape[1]
-    right = np.minimum(np.arange(n) + half, n)
-    left = np.maximum(np.arange(n) - half, 0)
+    right = np.minimum(counted(n) + half, n)
+    left = np.maximum(counted(n) - half, 0)
     return running[:, right] - running[:, left]

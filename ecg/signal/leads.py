@@ -7,8 +7,8 @@ checked. Extra leads (V3R, V7 …) are never derived and never stand in another 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecg.arrays import Floats
 from ecg.recording import CHEST_LEADS, EXTRA_LEADS, LIMB_LEADS, STANDARD_LEADS, Recording
 from ecg.signal.units import TOLERANCE_MV, law_residuals
 
@@ -23,7 +23,7 @@ FROM_I_II = {
 """Each limb lead as a · I + b · II."""
 
 
-def analysed_leads(recording: Recording) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def analysed_leads(recording: Recording) -> tuple[tuple[str, ...], Floats]:
     """Names and samples [lead, sample] of what is analysed: the twelve (limb leads completed) and the extra leads.
 
     A recording without any of them (a Holter's MLII, a wearable's ECG) is analysed as it is.
@@ -48,7 +48,7 @@ def algebra_holds(recording: Recording) -> bool:
     )
 
 
-def _derived(held: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def _derived(held: dict[str, Floats]) -> dict[str, Floats]:
     known = [n for n in LIMB_LEADS if n in held]
     if len(known) < 2 or len(known) == len(LIMB_LEADS):
         return {}

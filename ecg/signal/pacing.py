@@ -1,15 +1,15 @@
 """Pacing spikes: too narrow for a heart, in several leads at once (CLINICAL.md §3.3, C_PACE).
 
-A spike would pass for the steepest part of QRS and hide the real one, so the measuring path bridges it (8 ms); the stored
-and the drawn signal keep it, and its place is remembered for the pacing rule. Below 1000 Hz it is only ever "possible".
+A spike would pass for the steepest part of QRS and hide the real one, so the measuring path bridges it (8 ms); the
+stored and the drawn signal keep it, and its place is remembered for the pacing rule. Below 1000 Hz it is only ever
+"possible".
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ecg.signal.filters import Floats
+from ecg.arrays import Floats, Ints
 
 NEAR_MS, FAR_MS = 4.0, 16.0
 NARROW = 0.75
@@ -27,8 +27,9 @@ MOST_PER_S = 6.0
 SLOWEST_HZ = 400.0
 
 
-def spikes(signal: Floats, rate_hz: float) -> NDArray[np.intp]:
-    """Sample numbers of spikes in ``signal`` float [lead, sample]; none below 400 Hz, with fewer than three leads, or if rare."""
+def spikes(signal: Floats, rate_hz: float) -> Ints:
+    """Sample numbers of spikes in ``signal`` float [lead, sample]; none below 400 Hz, with fewer than three leads, or
+    if rare."""
     near, far = round(NEAR_MS * rate_hz / 1000), round(FAR_MS * rate_hz / 1000)
     if rate_hz < SLOWEST_HZ or signal.shape[0] < LEADS or signal.shape[1] <= 2 * far:
         return np.empty(0, dtype=np.intp)
@@ -51,7 +52,7 @@ def spikes(signal: Floats, rate_hz: float) -> NDArray[np.intp]:
     return found if found.size and max(FEWEST, 0.25 * seconds) <= apart <= MOST_PER_S * seconds else found[:0]
 
 
-def bridged(signal: Floats, rate_hz: float, at: NDArray[np.intp]) -> Floats:
+def bridged(signal: Floats, rate_hz: float, at: Ints) -> Floats:
     """The signal with straight lines across the spikes."""
     reach = max(1, round(BRIDGE_MS * rate_hz / 1000))
     mask = np.zeros(signal.shape[1], dtype=np.bool_)

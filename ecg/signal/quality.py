@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecg.analysis import Advice, Grade, LeadQuality, Quality
+from ecg.arrays import Flags, Floats, Ints, ints
 from ecg.recording import CHEST_LEADS, LIMB_LEADS, Text
-from ecg.signal.filters import Floats
 
 OFF_PP_MV, OFF_S = 0.020, 1.0
 FLAT_MV, OTHERS_MV = 0.050, 0.300
@@ -93,7 +92,8 @@ LIMB_TRIANGLE = {"RA": ("I", "II", "III"), "LA": ("I", "III", "II"), "LL": ("II"
 
 @dataclass(slots=True)
 class Defects:
-    """Defects as they are found; ``lead`` ones by lead, ``whole`` ones by code, with the worst grade each forces; ``electrode``: the limb electrode that is off, if that is known."""
+    """Defects as they are found; ``lead`` ones by lead, ``whole`` ones by code, with the worst grade each forces;
+    ``electrode``: the limb electrode that is off, if that is known."""
 
     lead: dict[str, dict[str, Grade]] = field(default_factory=dict[str, dict[str, Grade]])
     whole: dict[str, Grade] = field(default_factory=dict[str, Grade])
@@ -109,9 +109,7 @@ class Defects:
         self.whole[code] = max(self.whole.get(code, Grade.A), grade)
 
 
-def examine_raw(
-    names: tuple[str, ...], raw: Floats, rate_hz: float, step_mv: float
-) -> tuple[Defects, NDArray[np.bool_]]:
+def examine_raw(names: tuple[str, ...], raw: Floats, rate_hz: float, step_mv: float) -> tuple[Defects, Flags]:
     """Defects seen before any filtering, and which leads carry signal, bool [lead].
 
     ``raw``: float [lead, sample], NaN where invalid; ``step_mv``: the size of one count, 0 if unknown.
@@ -132,7 +130,7 @@ def examine_raw(
     return defects, ~dead
 
 
-def _off(filled: Floats, gap: NDArray[np.bool_], rate_hz: float, step_mv: float) -> NDArray[np.bool_]:
+def _off(filled: Floats, gap: Flags, rate_hz: float, step_mv: float) -> Flags:
     """Leads that are flat (or invalid) for at least half of their seconds, or flat as a whole."""
     size = max(2, int(OFF_S * rate_hz))
     count = filled.shape[1] // size
@@ -147,7 +145,7 @@ def _off(filled: Floats, gap: NDArray[np.bool_], rate_hz: float, step_mv: float)
     return bad >= 0.5
 
 
-def _clipped(filled: Floats, rate_hz: float) -> NDArray[np.bool_]:
+def _clipped(filled: Floats, rate_hz: float) -> Flags:
     """Leads that dwell at their own extreme for at least 8 ms, more than half a millivolt from the middle."""
     need = max(3, round(CLIP_MS * rate_hz / 1000.0))
     out = np.zeros(filled.shape[0], dtype=np.bool_)
@@ -163,7 +161,7 @@ def _clipped(filled: Floats, rate_hz: float) -> NDArray[np.bool_]:
     return out
 
 
-def _spread_off(names: tuple[str, ...], dead: NDArray[np.bool_], defects: Defects) -> None:
+def _spread_off(names: tuple[str, ...], dead: Flags, defects: Defects) -> None:
     lost = {n for k, n in enumerate(names) if dead[k]}
     chest = len(lost & set(CHEST_LEADS))
     if lost & set(LIMB_LEADS):
@@ -178,7 +176,8 @@ def _spread_off(names: tuple[str, ...], dead: NDArray[np.bool_], defects: Defect
 
 
 def examine_mains(names: tuple[str, ...], mains_pp: Floats, defects: Defects) -> None:
-    """A limb electrode without contact: mains of the size of a QRS in its two limb leads and next to none in the third."""
+    """A limb electrode without contact: mains of the size of a QRS in its two limb leads and next to none in the
+    third."""
     if not {"I", "II", "III"} <= set(names):
         return
     size = {n: float(mains_pp[names.index(n)]) for n in ("I", "II", "III")}
@@ -192,11 +191,11 @@ def examine_mains(names: tuple[str, ...], mains_pp: Floats, defects: Defects) ->
 
 def examine_noise(
     names: tuple[str, ...],
-    alive: NDArray[np.bool_],
+    alive: Flags,
     wander_pp: Floats,
     tremor_rms: Floats,
     mains_pp: Floats,
-    steps: NDArray[np.intp],
+    steps: Ints,
     defects: Defects,
 ) -> None:
     """Defects of noise, from their sizes per lead (mV) and the number of steps per ten seconds."""
@@ -214,22 +213,22 @@ def examine_noise(
         defects.force("Q_STEP", Grade.D)
 
 
-def examine_flat(names: tuple[str, ...], alive: NDArray[np.bool_], qrs_pp: Floats, defects: Defects) -> None:
+def examine_flat(names: tuple[str, ...], alive: Flags, qrs_pp: Floats, defects: Defects) -> None:
     """Leads without QRS while at least three others have one."""
     for k, name in enumerate(names):
         if alive[k] and qrs_pp[k] < FLAT_MV and int((qrs_pp >= OTHERS_MV).sum()) >= 3:
             defects.mark(name, "Q_FLAT", Grade.C)
 
 
-def count_steps(filled: Floats, rate_hz: float, quiet: NDArray[np.bool_]) -> NDArray[np.intp]:
+def count_steps(filled: Floats, rate_hz: float, quiet: Flags) -> Ints:
     """Jumps of more than 0.5 mV within 8 ms outside QRS, per lead and ten seconds."""
     reach = max(1, round(STEP_MS * rate_hz / 1000.0))
     if filled.shape[1] <= 2 * reach:
-        return np.zeros(filled.shape[0], dtype=np.intp)
+        return ints(np.zeros(filled.shape[0]))
     jump = np.abs(filled[:, reach:] - filled[:, :-reach]) > STEP_MV
     jump &= (quiet[reach:] & quiet[:-reach])[None, :]
     starts = (jump[:, 1:] & ~jump[:, :-1]).sum(axis=1)
-    return np.rint(starts * min(1.0, 10.0 * rate_hz / filled.shape[1])).astype(np.intp)
+    return ints(np.rint(starts * min(1.0, 10.0 * rate_hz / filled.shape[1])))
 
 
 def judged(names: tuple[str, ...], defects: Defects) -> Quality:

@@ -10,13 +10,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ecg.arrays import Floats, steps
 from ecg.recording import Recording
-from ecg.signal.filters import Floats
 from ecg.waves import Outline
 
 ALGEBRA: dict[str, dict[str, tuple[str, float]]] = {
-    "RA-LA": {"I": ("I", -1.0), "II": ("III", 1.0), "III": ("II", 1.0), "aVR": ("aVL", 1.0), "aVL": ("aVR", 1.0), "aVF": ("aVF", 1.0)},
-    "RA-LL": {"I": ("III", -1.0), "II": ("II", -1.0), "III": ("I", -1.0), "aVR": ("aVF", 1.0), "aVL": ("aVL", 1.0), "aVF": ("aVR", 1.0)},
+    "RA-LA": {
+        "I": ("I", -1.0),
+        "II": ("III", 1.0),
+        "III": ("II", 1.0),
+        "aVR": ("aVL", 1.0),
+        "aVL": ("aVR", 1.0),
+        "aVF": ("aVF", 1.0),
+    },
+    "RA-LL": {
+        "I": ("III", -1.0),
+        "II": ("II", -1.0),
+        "III": ("I", -1.0),
+        "aVR": ("aVF", 1.0),
+        "aVL": ("aVL", 1.0),
+        "aVF": ("aVR", 1.0),
+    },
 }
 """Each recorded limb lead as (true lead, sign); every swap undoes itself."""
 OPPOSED = -0.3
@@ -40,8 +54,15 @@ def suspected(beat: Floats, leads: tuple[str, ...], outline: Outline, has_p: boo
     qrs = slice(int(outline.qrs_global[0]), int(outline.qrs_global[2]) + 1)
     p_net = {n: _p_net(row[n][p]) for n in ("I", "II", "III", "aVR", "aVF")}
     net = {n: float(row[n][qrs].max() + row[n][qrs].min()) for n in row}
-    others = p_net["I"] < 0 and net["I"] < 0 or p_net["III"] < 0 and net["III"] < 0
-    if p_net["II"] < -SMALL_MV and net["II"] < -0.1 and others and p_net["aVR"] > SMALL_MV and net["aVR"] > 0.1 and p_net["aVF"] < 0:
+    others = (p_net["I"] < 0 and net["I"] < 0) or (p_net["III"] < 0 and net["III"] < 0)
+    if (
+        p_net["II"] < -SMALL_MV
+        and net["II"] < -0.1
+        and others
+        and p_net["aVR"] > SMALL_MV
+        and net["aVR"] > 0.1
+        and p_net["aVF"] < 0
+    ):
         return Suspicion("RA-LL")
     if p_net["aVF"] > -SMALL_MV and _arms(row, p_net, net, qrs):
         return Suspicion("RA-LA")
@@ -64,7 +85,7 @@ def undone(recording: Recording, kind: str) -> Recording | None:
 def _p_net(part: Floats) -> float:
     if part.size < 3:
         return 0.0
-    level = part - np.linspace(part[0], part[-1], part.size)
+    level: Floats = part - steps(part[0], part[-1], part.size)
     return float(level.max() + level.min())
 
 

@@ -1,10 +1,10 @@
 """Is a millivolt a millivolt? Finding and undoing a false gain (CLINICAL.md §1.4).
 
-The limb leads of one recording obey Einthoven's law (I + III = II) and Goldberger's (aVR + aVL + aVF = 0). If they do so
-in the file's raw integers but not in millivolts, the header's gains are wrong and the integers are right; LUDB is such a
-set (every lead stretched to 1 mV peak to peak). A gain that is common to all leads passes that test, so the size of the
-QRS is looked at too (the CinC 2020 copies of PTB, headers 2000 times too large). In both cases one gain serves all leads,
-1 µV a count, if that gives a median peak-to-peak of 0.2–5 mV, and the note ``GAIN_ASSUMED`` says so.
+The limb leads of one recording obey Einthoven's law (I + III = II) and Goldberger's (aVR + aVL + aVF = 0). If they do
+so in the file's raw integers but not in millivolts, the header's gains are wrong and the integers are right; LUDB is
+such a set (every lead stretched to 1 mV peak to peak). A gain that is common to all leads passes that test, so the
+size of the QRS is looked at too (the CinC 2020 copies of PTB, headers 2000 times too large). In both cases one gain
+serves all leads, 1 µV a count, if that gives a median peak-to-peak of 0.2–5 mV, and the note ``GAIN_ASSUMED`` says so.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ecg.arrays import Floats
 from ecg.recording import LIMB_LEADS, Note, Recording, Text
 
 PLAUSIBLE_QRS_MV = (0.2, 5.0)
@@ -64,18 +64,19 @@ def calibrate(recording: Recording) -> Recording:
     return replace(recording, notes=(*recording.notes, UNKNOWN))
 
 
-def raw_counts(recording: Recording) -> NDArray[np.float64] | None:
-    """The file's integers (baseline removed), float64 [lead, sample]; ``None`` where the file's resolution is not known."""
+def raw_counts(recording: Recording) -> Floats | None:
+    """The file's integers (baseline removed), float64 [lead, sample]; ``None`` where the file's resolution is not
+    known."""
     scale = recording.microvolts_per_count
     if scale is None or len(scale) != len(recording.leads) or not all(s > 0 for s in scale):
         return None
     return np.rint(recording.millivolts * (1000.0 / np.asarray(scale))[:, None])
 
 
-def law_residuals(leads: tuple[str, ...], values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """What is left of I + III − II and aVR + aVL + aVF, each less its own median, for the laws whose leads are there."""
+def law_residuals(leads: tuple[str, ...], values: Floats) -> list[Floats]:
+    """What is left of I + III − II and aVR + aVL + aVF, each less its own median, where the leads are there."""
     row = {name: values[k] for k, name in enumerate(leads)}
-    sums: list[NDArray[np.float64]] = []
+    sums: list[Floats] = []
     if all(name in row for name in LIMB_LEADS[:3]):
         sums.append(row["I"] + row["III"] - row["II"])
     if all(name in row for name in LIMB_LEADS[3:]):
@@ -84,7 +85,7 @@ def law_residuals(leads: tuple[str, ...], values: NDArray[np.float64]) -> list[N
     return [s - np.median(s) for s in finite if s.size]
 
 
-def typical_peak_to_peak(millivolts: NDArray[np.float64], rate_hz: float) -> float:
+def typical_peak_to_peak(millivolts: Floats, rate_hz: float) -> float:
     """Median over leads of the median peak-to-peak of one-second windows, in mV; 0 for an empty signal."""
     window = min(max(int(rate_hz), 2), millivolts.shape[1])
     usable = (millivolts.shape[1] // window) * window
@@ -114,7 +115,7 @@ def _gain_is_false(recording: Recording) -> bool:
     return _stretched_to_one_size(recording.millivolts)
 
 
-def _stretched_to_one_size(millivolts: NDArray[np.float64]) -> bool:
+def _stretched_to_one_size(millivolts: Floats) -> bool:
     """Whether all of at least four leads have the same peak-to-peak value to 1 %."""
     if millivolts.shape[0] < 4 or not np.isfinite(millivolts).any(axis=1).all():
         return False

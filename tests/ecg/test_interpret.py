@@ -9,8 +9,18 @@ import pytest
 
 import ecg
 from ecg.analysis import (
-    Analysis, Beat, Certainty, Finding, Grade, Kind, LeadMeasurements, LeadQuality, Measurements, Quality, State,
-)  # fmt: skip
+    Analysis,
+    Beat,
+    Certainty,
+    Finding,
+    Grade,
+    Kind,
+    LeadMeasurements,
+    LeadQuality,
+    Measurements,
+    Quality,
+    State,
+)
 from ecg.interpret import NOT_IN_THIS_VERSION, interpret
 from ecg.interpret.facts import Facts, Rhythm, Verdict
 from ecg.interpret.logic import all3, any3, compare, not3, rounded
@@ -22,10 +32,27 @@ from ecg.synthesis import Rhythm as Pace
 MAN, YOUNG_MAN, WOMAN = PatientFacts(60, Sex.MALE), PatientFacts(39.9, Sex.MALE), PatientFacts(60, Sex.FEMALE)
 NONE = np.empty(0)
 PLAIN = LeadMeasurements(
-    p_mv=0.1, q_mv=0.0, r_mv=0.8, s_mv=-0.3, r2_mv=0.0, s2_mv=0.0, t_mv=0.2, t_positive_mv=0.2, t_negative_mv=0.0,
-    q_ms=0.0, r_ms=40.0, s_ms=30.0, r_peak_ms=40.0, qrs_pp_mv=1.1, qrs_area_mv_ms=20.0,
-    st_j_mv=0.0, st_j20_mv=0.0, st_j40_mv=0.0, st_j60_mv=0.0, st_j80_mv=0.0,
-)  # fmt: skip
+    p_mv=0.1,
+    q_mv=0.0,
+    r_mv=0.8,
+    s_mv=-0.3,
+    r2_mv=0.0,
+    s2_mv=0.0,
+    t_mv=0.2,
+    t_positive_mv=0.2,
+    t_negative_mv=0.0,
+    q_ms=0.0,
+    r_ms=40.0,
+    s_ms=30.0,
+    r_peak_ms=40.0,
+    qrs_pp_mv=1.1,
+    qrs_area_mv_ms=20.0,
+    st_j_mv=0.0,
+    st_j20_mv=0.0,
+    st_j40_mv=0.0,
+    st_j60_mv=0.0,
+    st_j80_mv=0.0,
+)
 
 
 def facts(
@@ -46,7 +73,9 @@ def facts(
     beats = tuple(Beat(k, 400 * k, Kind.DOMINANT) for k in range(12))
     rr = np.full(11, 800.0)
     return Facts(
-        measurements=Measurements(heart_rate_bpm=75.0, min_rr_ms=800, max_rr_ms=800, pr_ms=160, qrs_ms=qrs_ms, qt_ms=400, leads=values),
+        measurements=Measurements(
+            heart_rate_bpm=75.0, min_rr_ms=800, max_rr_ms=800, pr_ms=160, qrs_ms=qrs_ms, qt_ms=400, leads=values
+        ),
         patient=patient,
         quality=Quality(grade, {lead: LeadQuality(Grade.A) for lead in leads}),
         rules=load(ruleset),
@@ -76,9 +105,17 @@ def the(verdict: Verdict | Analysis, code: str) -> Finding:
 
 @pytest.mark.parametrize(
     ("patient", "limit"),
-    [(MAN, 0.20), (PatientFacts(40, Sex.MALE), 0.20), (YOUNG_MAN, 0.25), (WOMAN, 0.15), (PatientFacts(20, Sex.FEMALE), 0.15),
-     (PatientFacts(), 0.15), (PatientFacts(60), 0.15), (PatientFacts(None, Sex.MALE), 0.20)],
-)  # fmt: skip
+    [
+        (MAN, 0.20),
+        (PatientFacts(40, Sex.MALE), 0.20),
+        (YOUNG_MAN, 0.25),
+        (WOMAN, 0.15),
+        (PatientFacts(20, Sex.FEMALE), 0.15),
+        (PatientFacts(), 0.15),
+        (PatientFacts(60), 0.15),
+        (PatientFacts(None, Sex.MALE), 0.20),
+    ],
+)
 def test_v2_v3_limits_by_sex_and_age_to_the_tenth_of_a_microvolt(patient: PatientFacts, limit: float):
     assert "STEMI_ANTSEPT" in codes(interpret(facts({"V2": limit, "V3": limit}, patient)))
     assert "STEMI_ANTSEPT" in codes(interpret(facts({"V2": limit - 0.00004, "V3": limit}, patient)))
@@ -89,17 +126,29 @@ def test_v2_v3_limits_by_sex_and_age_to_the_tenth_of_a_microvolt(patient: Patien
 
 def test_what_was_assumed_is_said():
     assert the(interpret(facts({"V2": 0.3, "V3": 0.3}, PatientFacts())), "STEMI_ANTSEPT").notes == ("assumed_sex",)
-    assert the(interpret(facts({"V2": 0.3, "V3": 0.3}, PatientFacts(None, Sex.MALE))), "STEMI_ANTSEPT").notes == ("assumed_age",)
+    assert the(interpret(facts({"V2": 0.3, "V3": 0.3}, PatientFacts(None, Sex.MALE))), "STEMI_ANTSEPT").notes == (
+        "assumed_age",
+    )
     assert the(interpret(facts({"II": 0.3, "aVF": 0.3}, PatientFacts())), "STEMI_INF").notes == ()
 
 
 @pytest.mark.parametrize(
     ("st", "code"),
-    [({"V1": 0.1, "V2": 0.2}, "STEMI_ANTSEPT"), ({"V2": 0.2, "V3": 0.2, "V4": 0.1}, "STEMI_ANT"), ({"V1": 0.1, "V2": 0.2, "V3": 0.2, "V4": 0.1}, "STEMI_ANTSEPT"),
-     ({"V3": 0.2, "V4": 0.1}, "STEMI_ANT"), ({"V4": 0.1, "V5": 0.1}, "STEMI_ANT"), ({"V5": 0.1, "V6": 0.1}, "STEMI_LAT"),
-     ({"I": 0.1, "aVL": 0.1}, "STEMI_HLAT"), ({"II": 0.1, "aVF": 0.1}, "STEMI_INF"), ({"aVF": 0.1, "III": 0.1}, "STEMI_INF"),
-     ({"II": 0.1, "III": 0.1}, "STEMI_INF"), ({"V7": 0.05, "V8": 0.05}, "STEMI_POST"), ({"V3R": 0.05, "V4R": 0.05}, "STEMI_RV")],
-)  # fmt: skip
+    [
+        ({"V1": 0.1, "V2": 0.2}, "STEMI_ANTSEPT"),
+        ({"V2": 0.2, "V3": 0.2, "V4": 0.1}, "STEMI_ANT"),
+        ({"V1": 0.1, "V2": 0.2, "V3": 0.2, "V4": 0.1}, "STEMI_ANTSEPT"),
+        ({"V3": 0.2, "V4": 0.1}, "STEMI_ANT"),
+        ({"V4": 0.1, "V5": 0.1}, "STEMI_ANT"),
+        ({"V5": 0.1, "V6": 0.1}, "STEMI_LAT"),
+        ({"I": 0.1, "aVL": 0.1}, "STEMI_HLAT"),
+        ({"II": 0.1, "aVF": 0.1}, "STEMI_INF"),
+        ({"aVF": 0.1, "III": 0.1}, "STEMI_INF"),
+        ({"II": 0.1, "III": 0.1}, "STEMI_INF"),
+        ({"V7": 0.05, "V8": 0.05}, "STEMI_POST"),
+        ({"V3R": 0.05, "V4R": 0.05}, "STEMI_RV"),
+    ],
+)
 def test_each_contiguous_pair_at_its_limit(st: dict[str, float], code: str):
     found = interpret(facts(st, leads=STANDARD_LEADS + EXTRA_LEADS))
     assert codes(found) == {code}
@@ -214,9 +263,16 @@ def test_rbbb_keeps_the_table():
 
 @pytest.mark.parametrize(
     ("territory", "code"),
-    [("anterior", "STEMI_ANT"), ("anteroseptal", "STEMI_ANTSEPT"), ("inferior", "STEMI_INF"), ("lateral", "STEMI_LAT"),
-     ("high lateral", "STEMI_HLAT"), ("posterior", "STEMI_POST"), ("right ventricular", "STEMI_RV")],
-)  # fmt: skip
+    [
+        ("anterior", "STEMI_ANT"),
+        ("anteroseptal", "STEMI_ANTSEPT"),
+        ("inferior", "STEMI_INF"),
+        ("lateral", "STEMI_LAT"),
+        ("high lateral", "STEMI_HLAT"),
+        ("posterior", "STEMI_POST"),
+        ("right ventricular", "STEMI_RV"),
+    ],
+)
 def test_a_synthetic_infarction_is_found_where_it_is(territory: str, code: str):
     for seed in range(3):
         made = synthesise(Heart(st_mv=TERRITORIES[territory], individual=0.5), seed=seed, extra_leads=True, patient=MAN)
@@ -226,7 +282,9 @@ def test_a_synthetic_infarction_is_found_where_it_is(territory: str, code: str):
 def test_normal_hearts_are_not_called_infarction():
     for seed in range(40):
         rate = 50 + 2 * seed
-        made = synthesise(Heart(rate_bpm=rate, individual=1.0, pr_ms=140), Noise(0.01, 0.02, 50, 0.1), seed=seed, patient=MAN)
+        made = synthesise(
+            Heart(rate_bpm=rate, individual=1.0, pr_ms=140), Noise(0.01, 0.02, 50, 0.1), seed=seed, patient=MAN
+        )
         analysis = ecg.analyze(made.recording)
         assert codes(analysis) <= {"STEMI_BORDERLINE", "STE_NONCONTIG"}, seed
 
@@ -238,7 +296,10 @@ def test_sinus_rhythm_and_its_rates(rate: int, code: str):
 
 
 def test_fibrillation_needs_irregularity_and_no_p():
-    hits = [ecg.analyze(synthesise(Heart(rhythm=Pace.FIBRILLATION, rr_sd=0.2, rate_bpm=80), seed=s).recording) for s in range(5)]
+    hits = [
+        ecg.analyze(synthesise(Heart(rhythm=Pace.FIBRILLATION, rr_sd=0.2, rate_bpm=80), seed=s).recording)
+        for s in range(5)
+    ]
     assert all(a.finding("R_AF") is not None for a in hits)
     assert all(a.finding("R_SINUS") is None for a in hits)
     sinus = ecg.analyze(synthesise(Heart(rr_sd=0.1), seed=1).recording)
@@ -248,7 +309,9 @@ def test_fibrillation_needs_irregularity_and_no_p():
 def test_a_fast_narrow_rhythm_without_p_is_supraventricular_and_a_wide_one_ventricular():
     narrow = ecg.analyze(synthesise(Heart(rate_bpm=190, pr_ms=120, p_ms=60, qrs_ms=80)).recording)
     assert narrow.finding("R_SVT") is not None
-    wide = ecg.analyze(synthesise(Heart(rate_bpm=170, pr_ms=120, p_ms=60, qrs_ms=170, conduction=Conduction.LBBB)).recording)
+    wide = ecg.analyze(
+        synthesise(Heart(rate_bpm=170, pr_ms=120, p_ms=60, qrs_ms=170, conduction=Conduction.LBBB)).recording
+    )
     assert narrow.finding("R_VT") is None
     assert wide.finding("R_SVT") is None
     assert wide.finding("R_VT") is not None
@@ -281,7 +344,9 @@ def chaos(seed: int) -> Recording:
 
     a, b, c = wave(), wave(), wave()
     i, ii, *chest = (rng.normal() * a + rng.normal() * b + 0.7 * rng.normal() * c for _ in range(8))
-    return Recording(STANDARD_LEADS, np.stack([i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2, *chest]), 500.0, "synthetic")
+    return Recording(
+        STANDARD_LEADS, np.stack([i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2, *chest]), 500.0, "synthetic"
+    )
 
 
 def test_fibrillating_ventricles_are_alarming_whatever_they_are_called():
@@ -302,7 +367,9 @@ def test_a_record_that_stops_after_beats_is_asystole_and_one_without_any_asks_to
     quiet = np.random.default_rng(0).normal(0, 0.004, (8, made.recording.samples - end))
     i, ii, *chest = quiet
     flat = np.stack([i, ii, ii - i, -(i + ii) / 2, i - ii / 2, ii - i / 2, *chest])
-    stopped = np.concatenate([made.recording.millivolts[:, :end], flat + made.recording.millivolts[:, end - 1 : end]], axis=1)
+    stopped = np.concatenate(
+        [made.recording.millivolts[:, :end], flat + made.recording.millivolts[:, end - 1 : end]], axis=1
+    )
     assert ecg.analyze(replace(made.recording, millivolts=stopped)).finding("R_ASYS") is not None
     none = ecg.analyze(replace(made.recording, millivolts=np.tile(flat, 2)[:, :5000]))
     assert none.finding("R_ASYS") is None
@@ -354,7 +421,11 @@ def test_few_normal_ecgs_are_called_infarction(data_folder):
     import csv
 
     with (data_folder / "labels.csv").open(encoding="utf-8") as lines:
-        normal = [row["record"] for row in csv.DictReader(lines) if "NORM:100" in row["labels"] and "ptbxl/records500" in row["record"]]
+        normal = [
+            row["record"]
+            for row in csv.DictReader(lines)
+            if "NORM:100" in row["labels"] and "ptbxl/records500" in row["record"]
+        ]
     alarms = []
     for name in normal:
         analysis = ecg.analyze(ecg.read(data_folder / f"{name}.hea"))

@@ -77,6 +77,8 @@ def test_twice_the_signal_is_twice_every_amplitude():
     once = analysed(recording).measurements
     twice = analysed(replace(recording, millivolts=2 * recording.millivolts)).measurements
     for lead, value in once.leads.items():
+        assert value.qrs_pp_mv is not None
+        assert value.t_mv is not None
         assert twice.leads[lead].qrs_pp_mv == pytest.approx(2 * value.qrs_pp_mv, abs=0.02)
         assert twice.leads[lead].t_mv == pytest.approx(2 * value.t_mv, abs=0.02)
     assert twice.axis_deg.qrs == pytest.approx(once.axis_deg.qrs, abs=2)
@@ -90,6 +92,7 @@ def test_the_axis_follows_the_leads():
     assert -30 <= axis.qrs <= 90
     assert 0 <= axis.p <= 75
     flipped = analysed(replace(recording, millivolts=-recording.millivolts)).measurements.axis_deg
+    assert flipped.qrs is not None
     assert (flipped.qrs - axis.qrs) % 360 == pytest.approx(180, abs=3)
 
 

@@ -1,0 +1,32 @@
+"""The two array types of the instrument, and ramps that keep them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+def counted(count: int) -> Ints:
+    """0, 1, … count − 1."""
+    return np.arange(count, dtype=np.intp)
+
+
+def steps(first: float, last: float, count: int) -> Floats:
+    """``count`` values from ``first`` to ``last`` in equal steps."""
+    return np.linspace(first, last, count, dtype=np.float64)
+
+
+def floats(values: Any) -> Floats:
+    """The values as float64."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def ints(values: Any) -> Ints:
+    """The values as indices."""
+    return np.asarray(values, dtype=np.intp)
