@@ -47,6 +47,23 @@ Id = Text()
 Bytes = LargeBinary()
 
 
+_PLAIN = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ESCAPED = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _json(value: Any) -> str:
+    """JSON text. Half a character (a lone surrogate, as a device's file name may hold) is escaped: no engine takes it.
+
+    ``ValueError`` for NaN: no browser could read it.
+    """
+    text_ = _PLAIN.encode(value)
+    try:
+        text_.encode()
+    except UnicodeEncodeError:
+        return _ESCAPED.encode(value)
+    return text_
+
+
 class Json(TypeDecorator[Any]):
     """A JSON value kept as text on both engines, so that both give back the same bytes."""
 
@@ -54,7 +71,7 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else _json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else json.loads(value)

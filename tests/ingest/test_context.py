@@ -22,11 +22,9 @@ _CONTEXTS = st.builds(
     fmc_at=st.none() | st.integers(0, 10**16),
     problem=st.booleans(),
 )
-_ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+_BRANCHES = st.lists(_LEAVES, max_size=4) | st.dictionaries(st.text(), _LEAVES, max_size=4)
+_ANYTHING = _LEAVES | st.lists(_BRANCHES, max_size=4) | st.dictionaries(st.text(), _BRANCHES, max_size=4)
 _FIELDS = ("urgent", "symptoms", "onset_at", "fmc_at", "patient")
 
 

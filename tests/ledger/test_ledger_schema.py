@@ -142,6 +142,20 @@ BRANCHES = st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(), LEAVES, max
 JSON = LEAVES | st.lists(BRANCHES, max_size=3) | st.dictionaries(st.text(), BRANCHES, max_size=3)
 
 
+@pytest.mark.parametrize("value", ["\udcff.hea", {"name": "图\ud800"}])
+def test_half_a_character_in_a_file_name_fails_no_upload(value: object) -> None:
+    json, dialect = schema.Json(), sqlite.dialect()
+    kept = json.process_bind_param(value, dialect)
+    assert kept is not None
+    assert kept.encode()
+    assert json.process_result_value(kept, dialect) == value
+
+
+def test_a_number_that_no_browser_can_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        schema.Json().process_bind_param(float("nan"), sqlite.dialect())
+
+
 @given(JSON.filter(lambda value: value is not None))
 def test_json_is_the_same_again(value: object) -> None:
     json, dialect = schema.Json(), sqlite.dialect()
