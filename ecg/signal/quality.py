@@ -15,7 +15,8 @@ from ecg.recording import CHEST_LEADS, LIMB_LEADS, Text
 
 OFF_PP_MV, OFF_S = 0.020, 1.0
 FLAT_MV, OTHERS_MV = 0.050, 0.300
-CLIP_MS, STEP_MV, STEP_MS = 8.0, 0.5, 8.0
+CLIP_MS, CLIP_ONCE_MS, CLIP_FAR_MV = 8.0, 20.0, 0.5
+STEP_MV, STEP_MS = 0.5, 8.0
 BANDS: dict[str, tuple[float, float, float]] = {
     "Q_HF": (0.020, 0.035, 0.070),
     "Q_AC": (0.020, 0.050, 0.150),
@@ -146,18 +147,20 @@ def _off(filled: Floats, gap: Flags, rate_hz: float, step_mv: float) -> Flags:
 
 
 def _clipped(filled: Floats, rate_hz: float) -> Flags:
-    """Leads that dwell at their own extreme for at least 8 ms, more than half a millivolt from the middle."""
-    need = max(3, round(CLIP_MS * rate_hz / 1000.0))
+    """Leads that dwell at their own extreme for 8 ms at least twice, or once for 20 ms, far from the middle.
+
+    One such dwell is the round top of a coarsely quantised R wave; an amplifier at its end is there with every beat.
+    """
+    need, long = (max(3, round(ms * rate_hz / 1000.0) + 1) for ms in (CLIP_MS, CLIP_ONCE_MS))
     out = np.zeros(filled.shape[0], dtype=np.bool_)
     if filled.shape[1] <= need:
         return out
     middle = np.median(filled[:, ::8], axis=1)
     for extreme in (filled.max(axis=1), filled.min(axis=1)):
-        far = np.abs(extreme - middle) > 0.5
-        for k in np.flatnonzero(far):
+        for k in np.flatnonzero(np.abs(extreme - middle) > CLIP_FAR_MV):
             at = np.flatnonzero(filled[k] == extreme[k])
-            if at.size >= need and bool((at[need - 1 :] - at[: at.size - need + 1] == need - 1).any()):
-                out[k] = True
+            runs = np.diff(np.flatnonzero(np.concatenate([[True], np.diff(at) > 1, [True]])))
+            out[k] |= bool((runs >= need).sum() >= 2 or (runs >= long).any())
     return out
 
 
