@@ -153,3 +153,42 @@ def mermaid(machine: Machine) -> str:
         who = "engine" if move.who is None else move.who.value
         lines.append(f"    {move.source} --> {move.target}: {move.action} ({who})")
     return "\n".join(lines)
+
+
+# What each state means, for the docs.
+_WORDS: dict[str, str] = {
+    "exam received": "Its bytes are safe; nothing has read them yet. 已收到,尚未判读。",
+    "exam analysed": "The instrument has measured it. 机器已判读。",
+    "exam unreadable": "The file cannot be read as an ECG: the file's fault. 文件读不出心电图。",
+    "exam failed": "The instrument did not finish three times: our fault. 机器三次未能完成。",
+    "case open": "Nobody has answered. 无人应答。",
+    "case acknowledged": "A named person is looking at it; no decision yet. 有人在看,尚未决定。",
+    "case confirmed": "A cardiologist holds the colour to be right. 医生确认。",
+    "case downgraded": "A cardiologist gave it a less urgent colour. 医生降级。",
+    "case stood_down": "A cardiologist found that there is nothing to do. 医生解除。",
+    "alert raised": "It rings and climbs. 正在呼叫并逐级升级。",
+    "alert acknowledged": "Somebody answered; without a decision the ladder goes on. 已应答;不决定则继续升级。",
+    "alert decided": "A cardiologist has decided: the ladder has ended. 已决定,升级结束。",
+}
+
+
+_PAGE = """# States
+
+Drawn from the tables of `triage/states.py` by `python -m triage.states > docs/states.md`; a test fails when this page
+is stale. In brackets: the right that a person needs, or *engine*. A move that is not here is refused with what would be
+legal.
+"""
+
+
+def page() -> str:
+    """``docs/states.md``."""
+    parts = [_PAGE]
+    for machine in MACHINES:
+        found = dict.fromkeys([machine.start, *(move.target for move in machine.moves)])
+        lines = "\n".join(f"- `{state}`: {_WORDS[f'{machine.name} {state}']}" for state in found)
+        parts.append(f"## {machine.name}\n\n```mermaid\n{mermaid(machine)}\n```\n\n{lines}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from triage import rating
 from triage.rating import RANK, Colour, Facts, rate
 
-R, O, Y, G = Colour.RED, Colour.ORANGE, Colour.YELLOW, Colour.GREEN  # noqa: E741
+R, O, Y, G = Colour.RED, Colour.ORANGE, Colour.YELLOW, Colour.GREEN
 NOW = 1_790_000_000_000_000
 HOUR = 3_600_000_000
 
@@ -306,8 +306,8 @@ _junk = st.recursive(
     max_leaves=4,
 )
 _codes = st.sampled_from(
-    [*STEMI, "E_DEW", "E_POST", "E_HAT", "E_WEL_A", "T_ISCH_ANT", "R_VF", "R_AVB3", "R_AF", "S_BRU1", "S_HYPERK", "C_WPW",
-     "C_WPW_AF", "N_NORMAL", "R_SINUS", "X_NEW"]
+    [*STEMI, "E_DEW", "E_POST", "E_HAT", "E_WEL_A", "T_ISCH_ANT", "R_VF", "R_AVB3", "R_AF", "S_BRU1", "S_HYPERK",
+     "C_WPW", "C_WPW_AF", "N_NORMAL", "R_SINUS", "X_NEW"]
 )  # fmt: skip
 _findings = st.builds(
     lambda code, more, state: finding(code, **more, **({"state": state} if "STEMI_B" not in code else {})),
