@@ -49,8 +49,9 @@ def wfdb_parts(recording: Recording, name: str = "ecg") -> dict[str, bytes]:
 
 
 def _gain(row: NDArray[np.float64]) -> float:
+    """The gain as the header will state it, so that the counts are rounded at the gain they are read with."""
     largest = float(np.nanmax(np.abs(row), initial=0.0))
-    return COUNTS_PER_MV if largest * COUNTS_PER_MV <= LIMIT else LIMIT / largest
+    return COUNTS_PER_MV if largest * COUNTS_PER_MV <= LIMIT else float(f"{LIMIT / largest:.10g}")
 
 
 def _counts(row: NDArray[np.float64], gain: float) -> NDArray[np.int32]:
