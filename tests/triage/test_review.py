@@ -1,0 +1,389 @@
+"""What people do with a case, on both engines: once, by whom it may be, and only on what was on the screen."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from county.access import Role
+from county.problem import Problem
+from ledger import schema
+from ledger.clock import iso
+from ledger.database import Transaction
+from tests.triage.kit import GREEN, ORANGE, RED, WANG, YELLOW, World, finding, other_ledger
+from triage import cases, review
+from triage.requests import request_of
+
+
+def refused(work: Callable[[], Any]) -> Problem:
+    """The problem that an action ends with."""
+    with pytest.raises(Problem) as found:
+        work()
+    assert found.value.zh
+    assert found.value.en
+    return found.value
+
+
+def opened(world: World, *findings: dict[str, Any], **said: Any) -> str:
+    return world.case_of(world.sent(*(findings or (RED,)), **said))["id"]
+
+
+def audited(world: World) -> list[tuple[str, str, str | None]]:
+    rows = sorted(world.rows(schema.audit), key=lambda row: row["seq"])
+    return [(row["actor"], row["action"], row["reason"]) for row in rows if row["action"].startswith("case.")]
+
+
+# --- the way through -------------------------------------------------------------------------------------------------
+
+
+def test_acknowledge_confirm_read_back(world: World) -> None:
+    exam = world.sent(RED, patient=WANG)
+    case = world.case_of(exam)["id"]
+    doctor = {"id": world.actors["cardiologist"].id, "name": "青石县cardiologist"}
+
+    world.clock.advance(12)
+    taken = world.do("cardiologist", "acknowledge", case)
+    assert (taken["state"], taken["owner"], taken["acknowledged_at"]) == (
+        "acknowledged",
+        doctor,
+        iso(world.clock.at),
+    )
+    assert taken["legal"] == ["confirm", "downgrade", "stand-down"]
+    assert taken["seq"] == world.events()[-1]["seq"]
+    told = world.events("alert.acknowledged")[-1]["data"]
+    assert {"exam": exam, "site": world.site, "owner": doctor, "seconds": 12.0}.items() <= told.items()
+    assert told["at"] == iso(world.clock.at)
+    assert world.shown(exam)["stages"]["seen_by"] == doctor
+    assert world.shown(exam)["stages"]["answer"] is None
+
+    world.clock.advance(60)
+    decided = world.do("cardiologist", "confirm", case)
+    assert (decided["state"], decided["answer"]["colour"], decided["answer"]["by"]) == ("confirmed", "RED", doctor)
+    assert decided["legal"] == []
+    answer = world.shown(exam)["stages"]["answer"]
+    assert "平卧" in answer["action"]["zh"]
+    assert world.worklist() == []
+
+    read = world.do("clinic", "read-back", case)
+    assert read["read_back_at"] == iso(world.clock.at) == world.shown(exam)["stages"]["read_back_at"]
+    assert world.events("message.read_back")[-1]["data"]["exam"] == exam
+    who = world.actors
+    assert audited(world) == [
+        (who["cardiologist"].id, "case.acknowledge", None),
+        (who["cardiologist"].id, "case.confirm", None),
+        (who["clinic"].id, "case.read-back", None),
+    ]
+
+
+def test_the_answer_is_read_back_once_and_by_the_clinic_only(world: World) -> None:
+    case = opened(world)
+    assert refused(lambda: world.do("clinic", "read-back", case)).status == 409  # there is no answer yet
+    world.do("cardiologist", "confirm", case)
+    for who, status in (("cardiologist", 403), ("coordinator", 403), ("administrator", 403), ("neighbour", 404)):
+        assert refused(lambda who=who: world.do(who, "read-back", case)).status == status
+    world.do("clinic", "read-back", case)
+    assert refused(lambda: world.do("clinic", "read-back", case)).status == 409
+
+
+def test_an_answer_that_was_not_on_the_screen_is_not_read_back(world: World) -> None:
+    exam = world.sent(ORANGE)
+    case = world.case_of(exam)["id"]
+    world.do("cardiologist", "confirm", case)
+    first = world.shown(exam)["case_seq"]
+    world.clock.advance(1)
+    world.say(exam, urgent=True)
+    world.rate()
+    world.do("second", "confirm", case)
+    assert refused(lambda: world.do("clinic", "read-back", case, seen=first)).status == 409
+    assert world.do("clinic", "read-back", case)["read_back_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("reason", "colour", "words"),
+    [
+        ("artefact", "YELLOW", "重做"),
+        ("lead_reversal", "YELLOW", "重做"),
+        ("known_unchanged", "YELLOW", "旧"),
+        ("old_infarction", "YELLOW", "旧"),
+        ("early_repolarisation", "GREEN", "未见明显异常"),
+        ("other", "GREEN", "未见明显异常"),
+    ],
+)
+def test_a_stand_down_tells_the_village_nothing_untrue(world: World, reason: str, colour: str, words: str) -> None:
+    case = opened(world)
+    answer = world.do("cardiologist", "stand-down", case, reason=reason, note="电话已告知")["answer"]
+    assert (answer["colour"], answer["reason"]["code"], answer["note"]) == (colour, reason, "电话已告知")
+    assert words in answer["zh"] + answer["action"]["zh"]
+    assert audited(world)[-1][2] == reason
+
+
+def test_a_downgrade_gives_a_lower_colour_and_no_other(world: World) -> None:
+    case = opened(world, ORANGE)
+    for colour in ("RED", "ORANGE", "BLUE", None):
+        problem = refused(
+            lambda colour=colour: world.do("cardiologist", "downgrade", case, reason="other", colour=colour)
+        )
+        assert (problem.status, problem.more["colours"]) == (422, ["YELLOW", "GREEN"])
+    assert refused(lambda: world.do("cardiologist", "downgrade", case, colour="GREEN")).status == 422
+    assert refused(lambda: world.do("cardiologist", "downgrade", case, colour="GREEN", reason="tired")).status == 422
+    assert world.case_of(world.row(schema.exam)["id"])["state"] == "open"
+    done = world.do("cardiologist", "downgrade", case, reason="known_unchanged", colour="YELLOW")
+    assert (done["state"], done["answer"]["colour"], done["colour"]) == ("downgraded", "YELLOW", "ORANGE")
+
+
+def test_a_decided_case_says_so_whatever_the_form_of_the_action(world: World) -> None:
+    case = opened(world)
+    world.do("cardiologist", "confirm", case)
+    for action, more in (("downgrade", {}), ("stand-down", {}), ("confirm", {}), ("acknowledge", {})):
+        problem = refused(lambda action=action, more=more: world.do("second", action, case, **more))
+        assert (problem.status, problem.more["legal"]) == (409, [])
+
+
+# --- seen ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_alert_raised_after_what_was_on_the_screen_is_not_acknowledged(world: World) -> None:
+    case = opened(world, ORANGE, patient=WANG)
+    seen = world.row(schema.case)["seq"]
+    red = world.sent(RED, patient=WANG)
+    problem = refused(lambda: world.do("cardiologist", "acknowledge", case, seen=seen))
+    assert (problem.status, problem.type) == (409, "not-legal-now")
+    assert problem.more["legal"] == ["acknowledge", "confirm", "downgrade", "stand-down"]
+    assert (problem.more["case"]["colour"], problem.more["case"]["exam"]) == ("RED", red)
+    assert {alert["state"] for alert in world.alerts(case)} == {"raised"}
+    assert audited(world) == []
+    world.do("cardiologist", "acknowledge", case, seen=problem.more["case"]["seq"])
+    assert {alert["state"] for alert in world.alerts(case)} == {"acknowledged"}
+
+
+@pytest.mark.parametrize("action", ["confirm", "downgrade", "stand-down"])
+def test_a_decision_on_a_case_with_a_newer_exam_is_refused(world: World, action: str) -> None:
+    case = opened(world, YELLOW, patient=WANG)
+    seen = world.row(schema.case)["seq"]
+    world.sent(GREEN, patient=WANG)
+    problem = refused(lambda: world.do("cardiologist", action, case, seen=seen, reason="other", colour="GREEN"))
+    assert (problem.status, len(problem.more["case"]["exams"])) == (409, 2)
+    assert world.row(schema.case)["state"] == "open"
+    now = problem.more["case"]["seq"]
+    world.do("cardiologist", action, case, seen=now, reason="other", colour="GREEN")
+
+
+def test_a_climbed_ladder_and_anothers_look_hold_no_decision_up(world: World) -> None:
+    case = opened(world)
+    seen = world.row(schema.case)["seq"]
+    world.clock.advance(60)
+    assert world.climb() == 1
+    world.do("second", "acknowledge", case)
+    assert world.do("cardiologist", "confirm", case, seen=seen)["state"] == "confirmed"
+
+
+def in_one_batch(world: World, *works: Callable[[Transaction], Any]) -> list[Any]:
+    """Hand several requests to the writer so that they are committed together: results or errors."""
+    go = threading.Event()
+    blocker = world.ledger.submit(lambda _tx: go.wait(10))
+    waiting = [world.ledger.submit(work) for work in works]
+    go.set()
+    blocker.result(10)
+    outcomes: list[Any] = []
+    for one in waiting:
+        error = one.exception(10)
+        outcomes.append(one.result() if error is None else error)
+    return outcomes
+
+
+@pytest.mark.parametrize("action", ["acknowledge", "confirm"])
+def test_an_alert_raised_in_the_same_commit_is_not_silenced(world: World, action: str) -> None:
+    """Group commit: what another request of the batch has raised has no number yet, and was on no screen."""
+    case = opened(world, ORANGE, patient=WANG)
+    red = world.exam(patient=WANG)
+    world.analyse(red, RED)
+    request = review.Request(action, case, world.row(schema.case)["seq"], "id-1")
+    actor = world.actors["cardiologist"]
+    rated, acted = in_one_batch(
+        world, lambda tx: cases.rate_one(tx, world.county, red), lambda tx: review._act(tx, actor, request)
+    )
+    assert rated == 1
+    assert isinstance(acted, review._Changed)
+    assert [(alert["colour"], alert["state"]) for alert in world.alerts(case)] == [
+        ("ORANGE", "raised"),
+        ("RED", "raised"),
+    ]
+    assert world.row(schema.case)["seq"] == world.events()[-1]["seq"]
+    assert world.do("cardiologist", action, case)["seq"] == world.events()[-1]["seq"]
+
+
+# --- once ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_id_gets_the_same_first_answer(world: World) -> None:
+    case = opened(world)
+    first = world.do("cardiologist", "acknowledge", case, id="a-1")
+    world.clock.advance(60)
+    world.climb()
+    world.do("cardiologist", "confirm", case, id="a-2")
+    again = world.do("cardiologist", "acknowledge", case, seen=1, id="a-1")
+    assert json.dumps(again) == json.dumps(first)
+    assert len(world.events("alert.acknowledged")) == 1
+    assert [action for _, action, _ in audited(world)] == ["case.acknowledge", "case.confirm"]
+
+
+def test_an_id_is_a_persons_own_and_of_one_action(world: World) -> None:
+    case, other = opened(world), opened(world)
+    world.do("cardiologist", "acknowledge", case, id="a-1")
+    assert refused(lambda: world.do("cardiologist", "confirm", case, id="a-1")).type == "id-used"
+    assert refused(lambda: world.do("cardiologist", "acknowledge", other, id="a-1")).status == 422
+    assert world.do("second", "acknowledge", other, id="a-1")["state"] == "acknowledged"
+
+
+def test_a_refused_action_keeps_no_id(world: World) -> None:
+    case = opened(world)
+    assert (
+        refused(lambda: world.do("cardiologist", "downgrade", case, id="a-1", reason="x", colour="GREEN")).status == 422
+    )
+    assert world.rows(schema.action) == []
+    assert (
+        world.do("cardiologist", "downgrade", case, id="a-1", reason="other", colour="GREEN")["state"] == "downgraded"
+    )
+
+
+def test_an_answer_lost_with_the_server_is_the_case_as_it_is_now(world: World) -> None:
+    """Killed between the two commits: the change is there, its answer was kept by nobody."""
+    case = opened(world)
+    request = review.Request("acknowledge", case, world.row(schema.case)["seq"], "a-1")
+    world.ledger.write(lambda tx: review._act(tx, world.actors["cardiologist"], request))
+    first = world.do("cardiologist", "acknowledge", case, id="a-1")
+    assert first["state"] == "acknowledged"
+    world.do("cardiologist", "confirm", case)
+    assert world.do("cardiologist", "acknowledge", case, id="a-1") == first
+    assert len(world.events("alert.acknowledged")) == 1
+
+
+# --- two at once -----------------------------------------------------------------------------------------------------
+
+
+def race(*works: Callable[[], Any]) -> list[Any]:
+    outcomes: list[Any] = [None] * len(works)
+    start = threading.Barrier(len(works))
+
+    def run(number: int) -> None:
+        start.wait()
+        try:
+            outcomes[number] = works[number]()
+        except Problem as problem:
+            outcomes[number] = problem
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return outcomes
+
+
+def two_servers(world: World, url: str, request: pytest.FixtureRequest) -> World:
+    """On PostgreSQL another server's ledger, else the same."""
+    if not world.ledger.is_postgresql:
+        return world
+    other = other_ledger(world, url)
+    request.addfinalizer(other.ledger.close)
+    return other
+
+
+def test_of_two_who_acknowledge_one_has_it(world: World, url: str, request: pytest.FixtureRequest) -> None:
+    other = two_servers(world, url, request)
+    for _ in range(4):
+        case = opened(world)
+        outcomes = race(
+            lambda case=case: world.do("cardiologist", "acknowledge", case),
+            lambda case=case: other.do("second", "acknowledge", case),
+        )
+        won = [outcome for outcome in outcomes if isinstance(outcome, dict)]
+        lost = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+        assert (len(won), [problem.status for problem in lost]) == (1, [409])
+        assert lost[0].more["legal"] == ["confirm", "downgrade", "stand-down"]
+        assert world.row(schema.case, id=case)["owner_id"] == won[0]["owner"]["id"]
+
+
+def test_one_persons_action_sent_twice_at_once_is_done_once(
+    world: World, url: str, request: pytest.FixtureRequest
+) -> None:
+    other = two_servers(world, url, request)
+    for number in range(4):
+        case = opened(world)
+        one, two = race(
+            lambda case=case, n=number: world.do("cardiologist", "confirm", case, id=f"c-{n}"),
+            lambda case=case, n=number: other.do("cardiologist", "confirm", case, id=f"c-{n}"),
+        )
+        assert one == two
+        assert one["state"] == "confirmed"
+    assert len([action for _, action, _ in audited(world) if action == "case.confirm"]) == 4
+
+
+# --- who, and what is not there --------------------------------------------------------------------------------------
+
+
+def test_a_role_that_cannot_and_a_case_that_is_not_there(world: World) -> None:
+    case = opened(world)
+    assert refused(lambda: world.do("coordinator", "confirm", case)).status == 403
+    assert refused(lambda: world.do("clinic", "acknowledge", case)).status == 403
+    assert refused(lambda: world.do("cardiologist", "acknowledge", "0" * 26, seen=1)).status == 404
+    assert refused(lambda: world.do("cardiologist", "sign", case)).type == "unknown-action"
+    assert world.do("coordinator", "acknowledge", case)["seen_at"] is None  # seen is a cardiologist's look
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({}, "case-needed"),
+        ({"case": 7, "seen": 1}, "case-needed"),
+        ({"case": "c"}, "seen-needed"),
+        ({"case": "c", "seen": True}, "seen-needed"),
+        ({"case": "c", "seen": -1}, "seen-needed"),
+        ({"case": "c", "seen": 2**80}, "seen-needed"),
+        ({"case": "c", "seen": 1, "reason": 7}, "reason-kind"),
+        ({"case": "c", "seen": 1, "note": "a\0b"}, "note-kind"),
+        ({"case": "c", "seen": 1, "note": "\ud800"}, "note-kind"),
+        ({"case": "c\0", "seen": 1}, "not-found"),
+        ({"case": "\udfff", "seen": 1}, "not-found"),
+    ],
+)
+def test_a_form_that_no_ledger_could_hold_is_refused_in_words(body: dict[str, Any], kind: str) -> None:
+    assert refused(lambda: request_of("confirm", "id", body)).type == kind
+
+
+@pytest.mark.parametrize("identity", ["", "x" * 201, "a\0", "\ud800"])
+def test_an_id_that_no_ledger_could_hold_is_refused(identity: str) -> None:
+    assert refused(lambda: request_of("confirm", identity, {"case": "c", "seen": 1})).type == "id-kind"
+
+
+def test_every_action_of_the_table_has_its_code_and_its_route() -> None:
+    from triage import states
+    from triage.routes import router
+
+    actions = {move.action for move in states.CASE.moves if move.who is not None}
+    assert actions == set(review.ACTIONS)
+    paths = {getattr(route, "path", "") for route in router.routes}
+    assert {f"/v1/cases/{{case}}/{action}" for action in actions} <= paths
+
+
+def test_the_first_look_of_a_cardiologist_is_seen_and_stays(world: World) -> None:
+    import asyncio
+
+    exam = world.sent(finding("E_AVR"))
+    case = world.case_of(exam)["id"]
+    looks = ("coordinator", "cardiologist", "second")
+    for who in looks:
+        world.clock.advance(1)
+        found = asyncio.run(review.open_case(world.ledger, world.actors[who], case))
+    assert found["seen_by"]["id"] == world.actors["cardiologist"].id
+    assert world.actors["cardiologist"].role is Role.CARDIOLOGIST
+    assert [(actor, action) for actor, action, _ in audited(world)] == [
+        (world.actors[who].id, "case.read") for who in looks
+    ]
+    assert len([event for event in world.events("case.changed") if "seen_by" in event["data"]]) == 1
+    with pytest.raises(Problem):
+        asyncio.run(review.open_case(world.ledger, world.actors["clinic"], case))
