@@ -295,12 +295,10 @@ def analysis_cost(folder: Path, most: int, peer_most: int) -> None:
     if peer is None or run_peer is None:
         print("NeuroKit2 is not there; the head of this file says how to put it beside the environment.")
         return
-    print(row(f"NeuroKit2 {peer.__version__}, the same records", theirs))
+    print(row(f"NeuroKit2 {peer.__version__}, the first {len(theirs)} of them", theirs))
     ratio = statistics.median(theirs) / statistics.median(ours[: len(theirs)])
-    print(
-        f"\nNeuroKit2 needs {ratio:.0f} times as long as ecg.analyze (medians over the same {len(theirs)} records), and"
-    )
-    print(f"ended {run_peer.failed} of them with an error.")
+    print(f"\nNeuroKit2: {ratio:.0f} times as long as ecg.analyze on the same records, by the medians; ", end="")
+    print(f"{run_peer.failed} of them ended with an error.")
 
 
 # --- all of it -------------------------------------------------------------------------------------------------------
