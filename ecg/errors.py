@@ -8,8 +8,8 @@ from ecg.recording import Text
 class Unreadable(Exception):
     """The bytes cannot be read as an ECG.
 
-    ``code`` is stable (``EMPTY``, ``UNKNOWN_FORMAT``, ``CUT_SHORT``, ``DAMAGED``, ``NO_ECG``, ``PART_MISSING``); ``text``
-    says in Chinese and English what was found and what to do.
+    ``code`` is stable (``EMPTY``, ``UNKNOWN_FORMAT``, ``CUT_SHORT``, ``DAMAGED``, ``NO_ECG``, ``PART_MISSING``);
+    ``text`` says in Chinese and English what was found and what to do.
     """
 
     def __init__(self, code: str, zh: str, en: str) -> None:
