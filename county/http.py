@@ -24,7 +24,16 @@ from starlette.routing import BaseRoute
 from county import signin
 from county.access import Action, Actor, has_role
 from county.errors import CountyError
-from county.problem import PROBLEM, Problem, ProblemDocument, not_found, not_permitted, problem_response, unavailable
+from county.problem import (
+    PROBLEM,
+    Problem,
+    ProblemDocument,
+    not_found,
+    not_permitted,
+    our_error,
+    problem_response,
+    unavailable,
+)
 from ledger.database import Ledger, LedgerBusy, LedgerUnavailable
 
 BUSY_S = 2  # Retry-After when the writer's queue is full: it empties in a fraction of that
@@ -166,13 +175,7 @@ async def _on_unavailable(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_our_error(request: Request, _error: Exception) -> JSONResponse:
     """The server's log has the traceback; the answer has none of it."""
-    found = Problem(
-        500,
-        "our-error",
-        "系统内部出错,已记录;请再试一次,不行请电话联系。",
-        "An error of ours; it is in our log. Try once more, then telephone.",
-    )
-    return problem_response(request, found)
+    return problem_response(request, our_error())
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -94,6 +94,28 @@ def not_permitted() -> Problem:
     return Problem(403, "not-permitted", "您的角色不能做这件事。", "Your role cannot do this.")
 
 
+def too_large(most: int) -> Problem:
+    """A body beyond ``most`` bytes; the rest of it is not read."""
+    mib = most / (1 << 20)
+    return Problem(
+        413,
+        "too-large",
+        f"文件超过 {mib:g} MiB,没有接收。心电图文件一般不到 1 MiB,请检查是否选错了文件。",
+        f"The file is beyond {mib:g} MiB and was not taken. An ECG has less than 1 MiB: is it the right file?",
+        headers={"Connection": "close"},
+    )
+
+
+def our_error() -> Problem:
+    """A mistake of the server; its log has the reason, the answer has none of it."""
+    return Problem(
+        500,
+        "our-error",
+        "服务器出错了,原因已记录。请再试一次;急的话请打县中心电话。",
+        "The server made a mistake, which is on record. Try again; if it is urgent, telephone the county.",
+    )
+
+
 def unavailable(retry_s: int) -> Problem:
     """The server cannot answer now; the same request is safe to repeat after ``retry_s``."""
     return Problem(

@@ -37,14 +37,6 @@ ends at 64 KiB in our server too."""
 _TRUE = frozenset({"true", "yes", "1", "是"})
 _FALSE = frozenset({"false", "no", "0", "否", ""})
 
-ADVICE = {
-    "code": "CONTEXT",
-    "zh": "心电图已收到,但附带的症状或病人信息没有全部读懂:请在本页补充症状和病人信息。",
-    "en": "The ECG was received, but not all of the symptoms or patient details with it could be understood: "
-    "add them on this page.",
-}
-"""What the clinic is told when its context was bad."""
-
 
 @dataclass(frozen=True, slots=True)
 class Context:

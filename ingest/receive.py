@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from county import advice
 from ingest import context as contexts
 from ingest import identity as identities
 from ingest.clinic.pack import zip_of
@@ -90,7 +91,7 @@ class Receipt:
         if len(self.files) > 1:
             receipt["files"] = self.files
         if self.context_problem:
-            receipt["advice"] = [contexts.ADVICE]
+            receipt["advice"] = [advice.CONTEXT]
         return receipt
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from county.access import Action, Actor, Place, may
 from county.http import CurrentActor, CurrentLedger, permit
-from county.problem import Problem, not_found, not_permitted, problems
+from county.problem import Problem, not_found, not_permitted, problems, too_large
 from ingest import context, receive, tus, uploads
 from ingest.body import Body
 from ingest.form import Form, FormError
@@ -169,20 +169,14 @@ async def _read(request: Request, most: int, take: Callable[[bytes], None]) -> N
                 raise Problem(408, "cut-short", zh, en, headers={"Connection": "close"})
             taken += len(event)
             if taken > most:
-                raise _too_large(most)
+                raise too_large(most)
             take(event)
 
 
 def _check_declared(request: Request, most: int) -> None:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
-        raise _too_large(most)
-
-
-def _too_large(most: int) -> Problem:
-    zh = f"内容太大:最多 {most} 字节。请确认选择的是心电图文件。"
-    en = f"Too large: at most {most} bytes. Check that it is an ECG."
-    return Problem(413, "too-large", zh, en, headers={"Connection": "close"})
+        raise too_large(most)
 
 
 def _closing(request: Request) -> dict[str, str]:

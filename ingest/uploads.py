@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from county import advice
 from ingest import context as contexts
 from ingest import receive, tus
 from ingest.body import STALL_S, Body
@@ -269,7 +270,7 @@ def _submission(upload: Upload, metadata: Metadata, data: bytes) -> receive.Subm
 def _facts(received_at: int, status: str, context_problem: bool) -> dict[str, str]:
     """What the receipt has beside exam and digest, as headers."""
     facts = {"Ecgnet-Received-At": iso(received_at) or "", "Ecgnet-Status": status}
-    return facts | ({"Ecgnet-Advice": contexts.ADVICE["code"]} if context_problem else {})
+    return facts | ({"Ecgnet-Advice": advice.CONTEXT["code"]} if context_problem else {})
 
 
 def _cut() -> Refuse:

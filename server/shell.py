@@ -9,14 +9,13 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from county.problem import Problem, problem_response, unavailable
+from county.problem import our_error, problem_response, too_large, unavailable
 from ledger.ids import new_id
 
 _log = structlog.stdlib.get_logger("server")
@@ -89,7 +88,7 @@ class Shell:
                 _log.error("a request failed", exc_info=error)
                 if status:  # half an answer is out: only closing the connection says that it is no whole one
                     raise
-                await problem_response(Request(scope), _mistake())(scope, receive, send_dressed)
+                await problem_response(Request(scope), our_error())(scope, receive, send_dressed)
             finally:
                 if scope["path"] not in _OFTEN:
                     ms = round((time.perf_counter() - began) * 1000, 1)
@@ -105,15 +104,6 @@ class Shell:
         if self.tls:
             headers.setdefault("Strict-Transport-Security", _HSTS)
         headers[REQUEST_ID] = request_id
-
-
-def _mistake() -> Problem:
-    return Problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "our-error",
-        "服务器出错了,原因已记录。请再试一次;急的话请打县中心电话。",
-        "The server made a mistake, which is on record. Try again; if it is urgent, telephone the county.",
-    )
 
 
 class BodyLimit:
@@ -153,12 +143,4 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mib = self.most / (1 << 20)
-        problem = Problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too-large",
-            f"文件超过 {mib:g} MiB,没有接收。心电图文件一般不到 1 MiB,请检查是否选错了文件。",
-            f"The file is beyond {mib:g} MiB and was not taken. An ECG has less than 1 MiB: is it the right file?",
-            headers={"Connection": "close"},
-        )
-        await problem_response(Request(scope), problem)(scope, receive, send)
+        await problem_response(Request(scope), too_large(self.most))(scope, receive, send)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, literal, select, tuple_
 
+from county import advice
 from county.access import Action, Actor, Place, may
 from ledger import events, schema
 from ledger.clock import iso
@@ -261,12 +262,6 @@ _EXAMS = (
 _EXAM = _EXAMS.where(schema.exam.c.id == bindparam("exam"))
 _NEWEST = (schema.exam.c.received_at, schema.exam.c.id)
 
-CONTEXT_ADVICE = {
-    "code": "CONTEXT",
-    "zh": "随图发来的症状或病人信息没有读懂,图已收到;请在页面上补充。",
-    "en": "The symptoms or details sent along could not be understood; the ECG is safe. Add them on the page.",
-}
-
 
 def exam(connection: Connection, actor: Actor, exam_id: str) -> dict[str, Any] | None:
     """One exam with its stages, or ``None`` if it is not there or not the actor's to see."""
@@ -304,7 +299,7 @@ def _exam(row: Any) -> dict[str, Any]:
         "case": row.case_id,
         "case_seq": row.case_seq,
         "grade": row.grade,
-        "advice": [*row.advice, *([CONTEXT_ADVICE] if row.context_problem else [])],
+        "advice": [*row.advice, *([advice.CONTEXT] if row.context_problem else [])],
         "colour": colour,
         "reason": row.reason,
         "filename": row.files[0]["name"] if row.files else None,
