@@ -67,7 +67,7 @@ def _add_action(action: str, right: Action, summary: str) -> None:
         summary=summary,
         operation_id=f"case_{action.replace('-', '_')}",
         dependencies=[permit(right)],
-        responses=problems(401, 403, 404, 409, 422),
+        responses=problems(400, 401, 403, 404, 409, 422, 503),
     )
 
 
