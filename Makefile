@@ -44,7 +44,8 @@ tidy: env ## format, and mend what lint can mend
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-bench: env ## measured speed: file to alert, receipts per second
+bench: env ## measured speed: file to alert, receipts per second, beside peers
+	@test -d .make/neurokit2 || $(BIN)/uv pip install --quiet --target .make/neurokit2 neurokit2 || true
 	@set -e; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
 soak: web needs ## the promises, again and again (MINUTES=30)
