@@ -16,6 +16,7 @@ from county.problem import Problem, not_found, problems
 from ledger import originals
 from ledger.database import Ledger
 from triage import analyser, figures, live, review, states, views
+from triage.documents import CaseDocument, ExamDocument, Exams, Figures, Worklist, answers
 from triage.requests import known_form, request_of
 
 router = APIRouter(tags=["desk"])
@@ -32,7 +33,12 @@ ActionBody = Annotated[
 ]
 
 
-@router.get("/v1/worklist", dependencies=[permit(Action.SEE_CASES)], responses=problems(401, 403, 422))
+@router.get(
+    "/v1/worklist",
+    dependencies=[permit(Action.SEE_CASES)],
+    response_model=None,
+    responses={**answers(Worklist), **problems(401, 403, 422, 503)},
+)
 async def worklist(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = None) -> dict[str, Any]:
     """The open cases, most urgent first; the list and `seq` are of one snapshot."""
 
@@ -43,7 +49,12 @@ async def worklist(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = 
     return await ledger.aread(page)
 
 
-@router.get("/v1/cases/{case}", dependencies=[permit(Action.SEE_CASES)], responses=problems(401, 403, 404))
+@router.get(
+    "/v1/cases/{case}",
+    dependencies=[permit(Action.SEE_CASES)],
+    response_model=None,
+    responses={**answers(CaseDocument), **problems(401, 403, 404, 503)},
+)
 async def case(case: str, actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """One case; a cardiologist's first look is kept as *seen*."""
     return await review.open_case(ledger, actor, known_form(case))
@@ -67,7 +78,8 @@ def _add_action(action: str, right: Action, summary: str) -> None:
         summary=summary,
         operation_id=f"case_{action.replace('-', '_')}",
         dependencies=[permit(right)],
-        responses=problems(400, 401, 403, 404, 409, 422, 503),
+        response_model=None,
+        responses={**answers(CaseDocument), **problems(400, 401, 403, 404, 409, 422, 503)},
     )
 
 
@@ -81,7 +93,12 @@ for _action, _right, _summary in (
     _add_action(_action, _right, _summary)
 
 
-@router.get("/v1/exams", dependencies=[permit(Action.SEE_EXAM)], responses=problems(401, 403, 422))
+@router.get(
+    "/v1/exams",
+    dependencies=[permit(Action.SEE_EXAM)],
+    response_model=None,
+    responses={**answers(Exams), **problems(401, 403, 422)},
+)
 async def exams(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = None) -> dict[str, Any]:
     """The newest exams that one may see."""
 
@@ -91,7 +108,12 @@ async def exams(actor: CurrentActor, ledger: CurrentLedger, cursor: Cursor = Non
     return await ledger.aread(page)
 
 
-@router.get("/v1/exams/{exam}", dependencies=[permit(Action.SEE_EXAM)], responses=problems(401, 403, 404))
+@router.get(
+    "/v1/exams/{exam}",
+    dependencies=[permit(Action.SEE_EXAM)],
+    response_model=None,
+    responses={**answers(ExamDocument), **problems(401, 403, 404)},
+)
 async def exam(exam: str, actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """The receipt, what became of it, and who has seen and answered it."""
     which = known_form(exam)
@@ -126,10 +148,17 @@ async def drawing(exam: str, actor: CurrentActor, ledger: CurrentLedger, languag
     which = known_form(exam)
     data, name = await ledger.aread(lambda connection: _original(connection, actor, which))
     svg = await run_in_threadpool(_drawn, data, name, "en" if language == "en" else "zh")
+    if svg is None:
+        raise not_found()
     return Response(svg, media_type="image/svg+xml")
 
 
-@router.get("/v1/figures", dependencies=[permit(Action.SEE_FIGURES)], responses=problems(401, 403, 404))
+@router.get(
+    "/v1/figures",
+    dependencies=[permit(Action.SEE_FIGURES)],
+    response_model=None,
+    responses={**answers(Figures), **problems(401, 403, 404)},
+)
 async def board(actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
     """The day: open cases without names, alert to acknowledgement, counts."""
     if not may(actor, Action.SEE_FIGURES, Place(actor.county)):  # of one site only
@@ -176,10 +205,15 @@ def _original(connection: Connection, actor: Actor, exam: str) -> tuple[bytes, s
     return originals.get(connection, actor.county, found["sha256"]), analyser.name_of(found["files"])
 
 
-def _drawn(data: bytes, name: str, language: Literal["zh", "en"]) -> str:
+def _drawn(data: bytes, name: str, language: Literal["zh", "en"]) -> str | None:
+    """The picture, or ``None`` if this version cannot read what an earlier one could."""
     import ecg
     from ecg import drawing as paper
+    from ecg.errors import Unreadable
     from ecg.signal import calibrate
 
-    recording = calibrate(ecg.read(data, name=name))
+    try:
+        recording = calibrate(ecg.read(data, name=name))
+    except Unreadable:
+        return None
     return paper.svg(recording, ecg.analyze(recording), language=language)

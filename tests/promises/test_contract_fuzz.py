@@ -80,7 +80,7 @@ def test_every_request_made_from_the_schema_gets_a_documented_answer(world: Worl
     contract = schemathesis.openapi.from_asgi("/openapi.json", without_lifespan(app))
     tried = 0
     for found in contract.get_all_operations():
-        operation = found.ok()
+        operation = found.ok()  # pyright: ignore[reportAttributeAccessIssue] (an Err would raise, as it should)
         if (operation.method.upper(), operation.path) in NOT_ATTACKED:
             continue
 
@@ -91,7 +91,7 @@ def test_every_request_made_from_the_schema_gets_a_documented_answer(world: Worl
             database=None,
             derandomize=True,
             phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         )
         def attack(case: Any) -> None:
             nonlocal tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,6 +17,15 @@ from tests.triage.kit import World
 from triage import analyser
 from triage.analyser import Analyser
 from triage.worker import Job, Outcome
+
+
+@dataclass(frozen=True)
+class Few:
+    """Settings of an analyser."""
+
+    workers: int = 1
+    analyse_timeout_s: float = 0.3
+    poll_s: float = 0.05
 
 
 class Moving:
@@ -39,8 +48,7 @@ def misbehaving(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def start(target: Any = workers.obeys, count: int = 1, limit_s: float = 0.3) -> Analyser:
         monkeypatch.setattr(analyser, "run", target)
-        settings = SimpleNamespace(workers=count, analyse_timeout_s=limit_s, poll_s=0.05)
-        one = Analyser(world.ledger, settings, lambda: None)
+        one = Analyser(world.ledger, Few(count, limit_s), lambda: None)
         started.append(one)
         one.start()
         return one
@@ -178,7 +186,7 @@ def test_a_clock_set_back_keeps_no_exam_from_the_analyser(world: World) -> None:
     exam = world.exam()
     claim(world)
     world.clock.set_back(3600)
-    one = Analyser(world.ledger, SimpleNamespace(workers=0, analyse_timeout_s=1, poll_s=1), lambda: None)
+    one = Analyser(world.ledger, Few(0), lambda: None)
     held = one._claim()
     assert held is not None
     assert (held.id, held.attempt) == (exam, 2)

@@ -25,6 +25,9 @@ from tests.support.serving import wait_until
 from tests.triage.kit import ORANGE, RED, WANG, World, make_world
 from triage import live
 
+# what does not depend on the database is told once
+on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+
 
 @contextlib.contextmanager
 def serving(app: FastAPI, port: int = 0) -> Generator[str]:
@@ -203,6 +206,7 @@ def test_another_epoch_and_a_number_beyond_the_last_are_told(world: World, addre
             assert doctor.next("event")["prev"] == hello["seq"]
 
 
+@on_sqlite
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", ""])
 def test_a_bad_number_closes_with_4400(world: World, address: str, after: str) -> None:
     with Screen(address, world.tokens["cardiologist"], after=after) as doctor:
@@ -228,6 +232,7 @@ def test_signing_out_closes_every_feed_with_4401(world: World, address: str) -> 
         assert other.next("beat")["type"] == "beat"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -250,6 +255,7 @@ def test_refused_before_the_upgrade(world: World, address: str, headers: dict[st
     assert json.loads(answer.body or b"")["status"] == status
 
 
+@on_sqlite
 def test_the_cookie_opens_a_feed_from_our_own_page(world: World, address: str) -> None:
     given = {"Cookie": f"ecgnet_session={world.tokens['cardiologist']}", "Origin": f"http://{address}"}
     with connect(f"ws://{address}/v1/feed", additional_headers=given, proxy=None) as page:
@@ -302,6 +308,7 @@ def test_the_same_action_by_http_and_feed_is_one(world: World, address: str) -> 
         assert done["case"] == answers[0].json()
 
 
+@on_sqlite
 def test_a_reader_that_does_not_read_is_closed_and_others_are_served(
     world: World, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +340,7 @@ def tuple_of(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+@on_sqlite
 def test_a_mistake_of_ours_in_an_action_ends_no_feed(
     world: World, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
