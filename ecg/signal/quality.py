@@ -16,6 +16,9 @@ from ecg.recording import CHEST_LEADS, LIMB_LEADS, Text
 OFF_PP_MV, OFF_S = 0.020, 1.0
 FLAT_MV, OTHERS_MV = 0.050, 0.300
 CLIP_MS, CLIP_ONCE_MS, CLIP_FAR_MV = 8.0, 20.0, 0.5
+CLIP_LONGEST_MS, CLIP_SHARE = 150.0, 0.10
+"""A dwell longer than any QRS is a lost contact, no cut-off peak, unless it takes up a tenth of the recording
+[project, half of CinC 2011]."""
 STEP_MV, STEP_MS = 0.5, 8.0
 BANDS: dict[str, tuple[float, float, float]] = {
     "Q_HF": (0.020, 0.035, 0.070),
@@ -152,6 +155,7 @@ def _clipped(filled: Floats, rate_hz: float) -> Flags:
     One such dwell is the round top of a coarsely quantised R wave; an amplifier at its end is there with every beat.
     """
     need, long = (max(3, round(ms * rate_hz / 1000.0) + 1) for ms in (CLIP_MS, CLIP_ONCE_MS))
+    longest = max(long, round(CLIP_LONGEST_MS * rate_hz / 1000.0))
     out = np.zeros(filled.shape[0], dtype=np.bool_)
     if filled.shape[1] <= need:
         return out
@@ -160,7 +164,9 @@ def _clipped(filled: Floats, rate_hz: float) -> Flags:
         for k in np.flatnonzero(np.abs(extreme - middle) > CLIP_FAR_MV):
             at = np.flatnonzero(filled[k] == extreme[k])
             runs = np.diff(np.flatnonzero(np.concatenate([[True], np.diff(at) > 1, [True]])))
-            out[k] |= bool((runs >= need).sum() >= 2 or (runs >= long).any())
+            peaks = runs[runs <= longest]
+            cut = (peaks >= need).sum() >= 2 or (peaks >= long).any() or at.size >= CLIP_SHARE * filled.shape[1]
+            out[k] |= bool(cut)
     return out
 
 
@@ -240,9 +246,18 @@ def judged(names: tuple[str, ...], defects: Defects) -> Quality:
         n: LeadQuality(max(defects.lead.get(n, {"": Grade.A}).values()), tuple(sorted(defects.lead.get(n, {}))))
         for n in names
     }
-    worst = [*defects.whole.values(), *(q.grade for q in leads.values()), Grade.A]
+    worst = [*defects.whole.values(), *_forced(leads), Grade.A]
     codes = dict.fromkeys(defects.whole) | dict.fromkeys(c for held in defects.lead.values() for c in sorted(held))
     return Quality(max(worst), leads, tuple(codes), _advice(names, defects))
+
+
+def _forced(leads: dict[str, LeadQuality]) -> list[Grade]:
+    """The grades that the leads force on the recording. A chest lead that cannot be read is as if it were off, whose
+    count §1.5 grades: one leaves the recording at C, two make it D; a limb electrode is in every lead."""
+    lost = [n for n in CHEST_LEADS if n in leads and (leads[n].grade >= Grade.D or "Q_OFF" in leads[n].defects)]
+    alone = lost[0] if len(lost) == 1 else None
+    grades = [Grade.C if n == alone else held.grade for n, held in leads.items()]
+    return [*grades, Grade.D] if len(lost) > 1 else grades
 
 
 def _advice(names: tuple[str, ...], defects: Defects) -> tuple[Advice, ...]:
