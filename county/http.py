@@ -54,6 +54,8 @@ class Permit:
         found = await current_actor(request)
         if not has_role(found, self.action):
             raise not_permitted()
+        if any("\0" in str(value) for value in request.path_params.values()):
+            raise not_found()  # no id holds a NUL, and PostgreSQL takes none in a text
         return found
 
 

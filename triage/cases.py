@@ -168,7 +168,8 @@ def _facts(connection: Connection, exam: Row[Any]) -> Facts:
     if exam.patient_id is not None:
         patient = connection.execute(_PATIENT, {"county": exam.county_id, "patient": exam.patient_id}).one()
         age = rating.age_years(patient.birth_date, exam.received_at) or age
-    return Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, exam.received_at, age)
+    identities = 1 + len(exam.conflicts)
+    return Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, exam.received_at, age, identities)
 
 
 def _higher(before: str | None, now: Colour | None) -> Colour | None:

@@ -102,6 +102,7 @@ class Item(Document):
     township: str
     phone: str
     patient: Patient | None
+    doubt: Say | None
     symptoms: list[str]
     urgent: bool
     grade: str | None
@@ -208,6 +209,7 @@ class ExamDocument(Document):
     patient: Patient | None
     symptoms: list[str]
     urgent: bool
+    doubt: Say | None
     conflicts: list[Conflict]
     problem: CodedSay | None
     instruction: Instruction | None

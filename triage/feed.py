@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from county.access import Action, Actor, Place, may
+from county.problem import Problem
 from ledger.clock import iso
 
 SUBPROTOCOL = "ecgnet.feed.1"
@@ -47,7 +48,8 @@ class Act:
 class Refuse:
     """The client's frame cannot be an action: what to answer."""
 
-    frame: dict[str, Any]
+    id: str | None
+    problem: Problem
 
 
 def sees(actor: Actor, row: Mapping[str, Any]) -> bool:
@@ -123,14 +125,14 @@ class Feed:
         except ValueError:
             frame = None
         if not isinstance(frame, dict):
-            return Refuse(refused(None, 422, "not-a-frame", "这一帧不是 JSON 对象。", "The frame is no JSON object."))
+            return Refuse(None, Problem(422, "not-a-frame", "这一帧不是 JSON 对象。", "The frame is no JSON object."))
         body: dict[str, Any] = frame  # type: ignore[assignment]
         if body.get("type") == "beat":
             return None
         identity, action = body.get("id"), body.get("do")
         if not isinstance(identity, str) or not isinstance(action, str):
             known = identity if isinstance(identity, str) else None
-            return Refuse(refused(known, 422, "unknown-action", "帧里需要 id 和 do。", "A frame needs id and do."))
+            return Refuse(known, Problem(422, "unknown-action", "帧里需要 id 和 do。", "A frame needs id and do."))
         return Act(identity, action, body)
 
 
@@ -139,7 +141,6 @@ def done(identity: str, case: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "done", "id": identity, "case": case}
 
 
-def refused(identity: str | None, status: int, kind: str, zh: str, en: str) -> dict[str, Any]:
-    """The answer to an action that was refused."""
-    problem = {"type": kind, "title": en, "status": status, "detail": f"{zh} {en}"}
-    return {"type": "refused", "id": identity, "problem": problem}
+def refused(identity: str | None, problem: Problem, language: str) -> dict[str, Any]:
+    """The answer to an action that was refused: the problem as HTTP would answer it."""
+    return {"type": "refused", "id": identity, "problem": problem.document(language)}

@@ -19,7 +19,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from county import signin
 from county.access import Actor
 from county.http import current_actor
-from county.problem import Problem, language_of, problem_response
+from county.problem import Problem, language_of, our_error, problem_response, unavailable
 from ledger import database, events
 from ledger.database import Ledger
 from triage import feed, review
@@ -32,6 +32,7 @@ PAGE = 500
 SEND_TIMEOUT_S = 20.0  # a reader that takes no frame for so long is closed and resumes by its number
 CLOSE_TIMEOUT_S = 2.0
 SESSION_CHECK_S = 2.0
+BUSY_S = 2  # Retry-After of an action that the writer could not take
 EXTEND_S = 60.0
 
 
@@ -175,7 +176,7 @@ class Session:
                 return
             asked = self._feed.received(message.get("text") or "")
             if isinstance(asked, feed.Refuse):
-                await self._send(asked.frame)
+                await self._send(self._refused(asked.id, asked.problem))
             elif isinstance(asked, feed.Act):
                 await self._send(await self._act(asked))
 
@@ -184,14 +185,15 @@ class Session:
             case = await review.act(self._ledger, self._actor, request_of(asked.action, asked.id, asked.body))
             return feed.done(asked.id, case)
         except Problem as problem:
-            return {"type": "refused", "id": asked.id, "problem": problem.document(language_of(self._socket))}
+            return self._refused(asked.id, problem)
         except (database.LedgerBusy, database.LedgerUnavailable):
-            return feed.refused(asked.id, 503, "unavailable", "服务器忙,请再按一次。", "Busy for a moment: try again.")
+            return self._refused(asked.id, unavailable(BUSY_S))
         except Exception as error:  # noqa: BLE001 (a mistake of ours ends no feed)
             log.error("feed.action-failed", action=asked.action, error=repr(error))
-            return feed.refused(
-                asked.id, 500, "our-error", "系统内部出错,已记录。", "An error of ours; it is in our log."
-            )
+            return self._refused(asked.id, our_error())
+
+    def _refused(self, identity: str | None, problem: Problem) -> dict[str, Any]:
+        return feed.refused(identity, problem, language_of(self._socket))
 
     async def _watch(self) -> None:
         """End with the session or the key; while the feed is open the session does not expire."""

@@ -23,6 +23,8 @@ from typing import Any
 
 import structlog
 
+from triage import doubt
+
 log = structlog.get_logger("rating")
 
 HOUR_US = 3_600_000_000
@@ -72,6 +74,8 @@ class Facts:
     onset_at: int | None = None
     now: int = 0
     age_years: float | None = None
+    identities: int = 1
+    """How many identities were sent with the same bytes."""
 
     @property
     def state(self) -> Symptoms:
@@ -131,6 +135,8 @@ def unread(facts: Facts) -> Rating:
         return _rating(Colour.RED, "村医急救呼叫,图未判读", "Clinic's emergency call, tracing not read", "URGENT")
     if facts.state is Symptoms.ONGOING:
         return _rating(Colour.ORANGE, "有症状,图未判读", "Symptoms, tracing not read", "UNREAD")
+    if facts.identities > 1:
+        return _rating(Colour.ORANGE, doubt.TWO_IDENTITIES["zh"], doubt.TWO_IDENTITIES["en"], "IDENTITY")
     return _rating(None, "图未判读", "Tracing not read", "UNREAD")
 
 
@@ -305,6 +311,9 @@ def _floors(facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
     floors: list[_Vote] = []
     if facts.urgent:
         floors.append(_Vote(Colour.RED, "村医急救呼叫", "Clinic's emergency call", "URGENT"))
+    if facts.identities > 1:
+        words = doubt.TWO_IDENTITIES
+        floors.append(_Vote(Colour.ORANGE, words["zh"], words["en"], "IDENTITY"))
     if facts.has_acs:
         floors.append(_Vote(Colour.YELLOW, "有症状,心电图未见急性改变", "Symptoms, no acute change seen", "ACS_SX"))
     if not votes:

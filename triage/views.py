@@ -11,7 +11,7 @@ from county import advice
 from county.access import Action, Actor, Place, may
 from ledger import events, schema
 from ledger.clock import iso
-from triage import states
+from triage import doubt, states
 from triage.rating import Colour, age_years, village
 
 PAGE = 100
@@ -36,6 +36,7 @@ _CASES = (
         schema.exam.c.grade,
         schema.exam.c.facts,
         schema.exam.c.urgent,
+        schema.exam.c.conflicts,
         schema.exam.c.status.label("exam_status"),
         schema.exam.c.onset_at,
         schema.exam.c.fmc_at,
@@ -135,6 +136,7 @@ def _item(row: Row[Any], alert: Row[Any] | None) -> dict[str, Any]:
         "township": row.township,
         "phone": row.phone,
         "patient": _patient(row),
+        "doubt": _doubt(row),
         "symptoms": row.symptoms,
         "urgent": row.urgent,
         "grade": row.grade,
@@ -162,6 +164,11 @@ def _alert(alert: Row[Any]) -> dict[str, Any]:
         "acknowledged_at": iso(alert.acknowledged_at),
         "seq": alert.seq,
     }
+
+
+def _doubt(row: Any) -> dict[str, str] | None:
+    age = age_years(row.birth_date, row.received_at)
+    return doubt.about(row.conflicts, row.facts, row.sex, age)
 
 
 def _named(person: str | None, name: str | None) -> dict[str, str] | None:
@@ -307,6 +314,7 @@ def _exam(row: Any) -> dict[str, Any]:
         "patient": _patient(row),
         "symptoms": row.symptoms,
         "urgent": row.urgent,
+        "doubt": _doubt(row),
         "conflicts": [_conflict(other) for other in row.conflicts],
         "problem": row.problem,
         "instruction": None if waiting else {**words["answer"], "action": words["action"]},

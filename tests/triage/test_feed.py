@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from county.access import Actor, Role
 from triage import feed
-from triage.feed import Act, Feed, Refuse
+from triage.feed import Act, Feed, Refuse, refused
 
 COUNTY, EPOCH = "c", "e1"
 CLINIC = Actor(COUNTY, "p1", "村医", Role.CLINIC, "s1")
@@ -146,7 +146,9 @@ BAD_FRAMES = ["", "x", "[]", "null", "1", '"beat"', "{", "[" * 50_000, '{"id": 1
 def test_a_frame_that_is_no_object_is_refused_with_no_id(text: str) -> None:
     asked = Feed(DOCTOR, EPOCH).received(text)
     assert isinstance(asked, Refuse)
-    assert (asked.frame["type"], asked.frame["id"], asked.frame["problem"]["status"]) == ("refused", None, 422)
+    frame = refused(asked.id, asked.problem, "en")
+    assert (frame["type"], frame["id"], frame["problem"]["status"]) == ("refused", None, 422)
+    assert frame["problem"]["detail"] == "The frame is no JSON object."
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_a_frame_that_is_no_object_is_refused_with_no_id(text: str) -> None:
 def test_an_object_that_is_no_action_is_refused_with_its_id(frame: dict[str, Any], identity: str | None) -> None:
     asked = Feed(DOCTOR, EPOCH).received(json.dumps(frame))
     assert isinstance(asked, Refuse)
-    assert (asked.frame["id"], asked.frame["problem"]["type"]) == (identity, "unknown-action")
+    assert (asked.id, asked.problem.type) == (identity, "unknown-action")
 
 
 def test_an_action_and_a_beat() -> None:

@@ -20,7 +20,7 @@ export type CaseState = 'open' | 'acknowledged' | 'confirmed' | 'downgraded' | '
 export interface Item {
   case: string; colour: Colour | null; reason: Say | null; state: CaseState; owner: Who | null
   site: string; site_name: string; township: string | null; phone: string | null
-  patient: Patient | null; symptoms: string[]; grade: string | null; exam: string; seq: number
+  patient: Patient | null; doubt?: Say | null; symptoms: string[]; grade: string | null; exam: string; seq: number
   opened_at: string; due_at: string | null; received_at?: string | null; urgent?: boolean; exam_status?: ExamStatus; alert: Alert | null
 }
 export interface Worklist { seq: number; items: Item[]; next: string | null }
