@@ -70,6 +70,14 @@ SENTENCES: dict[str, Text] = {
         "手和脚的电极可能接反:红右手、黄左手、绿左脚、黑右脚,核对后重做。",
         "An arm and a leg electrode may be swapped: red RA, yellow LA, green LL, black RL; check, repeat.",
     ),
+    "Q_REV V": _S(
+        "{where}可能接反:按V1(胸骨右缘第4肋间)到V6顺序核对后重做。",
+        "{where} may be swapped: check the order from V1 (4th space, right sternal edge) to V6, repeat.",
+    ),
+    "Q_REV limb-V": _S(
+        "肢体导线和胸导联导线可能插错(注意同色导线),核对后重做。",
+        "A limb and a chest wire may be swapped (same colours!); check, repeat.",
+    ),
     "Q_BAND": _S(
         "机器设在监护滤波,不能判断ST段:请改为诊断模式(0.05–150Hz)重做。",
         "Device is in monitor filter mode, ST cannot be judged: switch to diagnostic (0.05–150 Hz), repeat.",
@@ -97,11 +105,13 @@ LIMB_TRIANGLE = {"RA": ("I", "II", "III"), "LA": ("I", "III", "II"), "LL": ("II"
 @dataclass(slots=True)
 class Defects:
     """Defects as they are found; ``lead`` ones by lead, ``whole`` ones by code, with the worst grade each forces;
-    ``electrode``: the limb electrode that is off, if that is known."""
+    ``electrode``: the limb electrode that is off, ``swap``: the electrodes that may be exchanged, if known.
+    """
 
     lead: dict[str, dict[str, Grade]] = field(default_factory=dict[str, dict[str, Grade]])
     whole: dict[str, Grade] = field(default_factory=dict[str, Grade])
     electrode: str | None = None
+    swap: str | None = None
 
     def mark(self, lead: str, code: str, grade: Grade) -> None:
         """Notes a defect of one lead, keeping the worse grade."""
@@ -182,6 +192,12 @@ def _spread_off(names: tuple[str, ...], dead: Flags, defects: Defects) -> None:
         defects.force("Q_OFF", Grade.C if chest == 1 else Grade.D if chest == 2 else Grade.E)
     if dead.size and dead.all():
         defects.force("Q_OFF", Grade.E)
+
+
+def examine_swap(kind: str, grade: Grade, defects: Defects) -> None:
+    """Notes suspected exchanged electrodes, as :func:`ecg.signal.reversal.recognised` names and grades them."""
+    defects.swap = kind
+    defects.force("Q_REV", grade)
 
 
 def examine_mains(names: tuple[str, ...], mains_pp: Floats, defects: Defects) -> None:
@@ -288,10 +304,20 @@ def _said(names: tuple[str, ...], defects: Defects) -> list[tuple[str, str, str,
     elif chest_off:
         said.append(("Q_OFF", ", ".join(chest_off), "Q_OFF V", max(defects.whole.get("Q_OFF", Grade.C), Grade.C)))
     for code, grade in defects.whole.items():
-        if code != "Q_OFF":
-            said.append((code, "", {"Q_REV": "Q_REV arms"}.get(code, code), grade))
+        if code == "Q_REV":
+            said.append((code, *_swap_said(defects.swap or "RA-LA"), grade))
+        elif code != "Q_OFF":
+            said.append((code, "", code, grade))
     for code in ("Q_FLAT", "Q_CLIP", "Q_STEP", "Q_HF", "Q_AC", "Q_BW"):
         having = [n for n in names if code in defects.lead.get(n, {})]
         if having:
             said.append((code, ", ".join(having), code, max(defects.lead[n][code] for n in having)))
     return said
+
+
+def _swap_said(kind: str) -> tuple[str, str]:
+    """Which electrodes, and the sentence for them."""
+    if kind == "RA-LA":
+        return "", "Q_REV arms"
+    chest = sum(part in CHEST_LEADS for part in kind.split("-"))
+    return (kind.replace("-", "/"), "Q_REV V") if chest == 2 else ("", "Q_REV limb-V" if chest else "Q_REV leg")
