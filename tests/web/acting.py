@@ -1,7 +1,7 @@
 """People at their screens, for the stories: each in a browser context of their own, with what only a browser knows.
 
-A page's own click is the only thing that unlocks sound: `page.evaluate` grants user activation, so nothing here calls it
-before a story has looked at the sound.
+A page's own click is the only thing that unlocks sound, but `page.evaluate` grants user activation too: nothing here
+calls it before a story has looked at the sound.
 """
 
 from __future__ import annotations
@@ -111,11 +111,12 @@ class Stage:
         """The second clinic's device."""
         return Clinic(self.server.address, self.server.world.other_key)
 
-    def desk(self, person: str = "周敏", size: tuple[int, int] = DESK, **more: Any) -> Page:
-        """A reader's page of somebody signed in, connected."""
+    def desk(self, person: str = "周敏", size: tuple[int, int] = DESK, connected: bool = True, **more: Any) -> Page:
+        """A reader's page of somebody signed in; ``connected`` false does not wait for it to say so."""
         page = self.page(size, person=person, **more)
         page.goto("/reader/")
-        expect(page.get_by_text(re.compile("^(已连接|Connected)$"))).to_be_visible()
+        if connected:
+            expect(page.get_by_text(re.compile("^(已连接|Connected)$"))).to_be_visible()
         return page
 
 
@@ -132,6 +133,14 @@ def choose(page: Page, data: bytes, name: str = "55.zip") -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name=re.compile("选心电图文件|Choose the ECG file")).click()
     chooser.value.set_files({"name": name, "mimeType": "application/octet-stream", "buffer": data})
+
+
+def healthy_ecg() -> bytes:
+    """A made-up ECG in which nothing is wrong, as a device sends it."""
+    from ecg.formats.wfdb_write import wfdb_zip
+    from ecg.synthesis import Heart, Noise, synthesise
+
+    return wfdb_zip(synthesise(Heart(individual=0.3), Noise(muscle_mv=0.005), seed=7).recording, "healthy")
 
 
 def step(page: Page, name: str) -> Locator:
@@ -166,7 +175,12 @@ class Held:
 
     def start(self) -> Held:
         """From now on they wait."""
-        self.page.route(self.pattern, lambda route: self._handle(route))
+
+        # Playwright keeps notes on a bound method's object, which has no room for them: a function of its own
+        def handle(route: Route) -> None:
+            self._handle(route)
+
+        self.page.route(self.pattern, handle)
         return self
 
     def _handle(self, route: Route) -> None:
@@ -194,7 +208,11 @@ class SlowFeed:
         """Stand between the page and the county."""
         county = page_side.connect_to_server()
         self.page_side = page_side
-        county.on_message(lambda message: self._from_county(message))
+
+        def from_county(message: str | bytes) -> None:
+            self._from_county(message)
+
+        county.on_message(from_county)
 
     def _from_county(self, message: str | bytes) -> None:
         assert self.page_side is not None
@@ -214,7 +232,11 @@ class SlowFeed:
 def slow_feed(page: Page) -> SlowFeed:
     """Call it before the page opens its feed."""
     line = SlowFeed()
-    page.route_web_socket(re.compile("/v1/feed"), lambda route: line.carry(route))
+
+    def carry(route: WebSocketRoute) -> None:
+        line.carry(route)
+
+    page.route_web_socket(re.compile("/v1/feed"), carry)
     return line
 
 

@@ -1,4 +1,4 @@
-"""A real Chromium on a real `ecgnet serve`: the built screens, a county, and people who each have a browser of their own."""
+"""A real Chromium on a real `ecgnet serve`: the built screens, a county, and people with a browser context each."""
 
 from __future__ import annotations
 

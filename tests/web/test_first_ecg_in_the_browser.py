@@ -19,6 +19,7 @@ from tests.web.acting import (
     choose,
     expect_done,
     expect_drawn,
+    healthy_ecg,
     sign_in_by_form,
     slow_feed,
     step,
@@ -27,14 +28,6 @@ from tests.web.acting import (
 
 SAMPLES = re.compile("/v1/exams/[^/]+/samples$")
 MS = SECOND // 1000
-
-
-def healthy_ecg() -> bytes:
-    """A made-up ECG in which nothing is wrong, as a device sends it."""
-    from ecg.formats.wfdb_write import wfdb_zip
-    from ecg.synthesis import Heart, Noise, synthesise
-
-    return wfdb_zip(synthesise(Heart(individual=0.3), Noise(muscle_mv=0.005), seed=7).recording, "healthy")
 
 
 def unreadable(number: int) -> bytes:

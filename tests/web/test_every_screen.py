@@ -1,0 +1,254 @@
+"""Every screen in every state, in both languages and all widths: rules of WCAG, nothing cut off, pictures to look at.
+
+The walk follows one ECG through a county of 384 clinics. Pictures go to `tests/shots/`; with `ECGNET_PICTURES` set, the
+few that the README shows go to `docs/pictures/` as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import update
+
+from county import devices, sites
+from ledger import schema
+from ledger.clock import SECOND
+from ledger.database import Transaction
+from server import demo_county, demo_patients
+from tests.support.serving import REPOSITORY, Clinic, Doctor, Server, World, ludb_55, make_world
+from tests.web.acting import Stage, choose, expect_done, expect_drawn, violations
+
+WIDE, OLD, TABLET = (1920, 1080), (1366, 768), (1024, 768)
+NARROW, PHONE = (360, 740), (390, 844)
+LANGUAGES = ("zh", "en")
+README = {
+    "desk-alert-zh-1366": "reader-desk-alert",
+    "desk-case-zh-1366": "reader-case",
+    "clinic-result-zh-390": "clinic-result",
+    "board-zh-1920": "board",
+}
+#: Seconds from alert to acknowledgement that the made-up day has had before the walk begins.
+ANSWERED_S = (22, 31, 35, 41, 48, 66)
+#: What a page says of itself: how far it scrolls sideways, and controls whose words do not fit.
+_CUT_OFF = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  const seen = e => e.getClientRects().length > 0;
+  const cut = [...document.querySelectorAll('button, a.btn, h1, h2, h3, label, .chip, .u, .timer')]
+    .filter(seen).filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== 'inline')
+    .map(e => `${e.tagName} ${e.className}: ${e.textContent.trim().slice(0, 40)}`);
+  const off = [...document.querySelectorAll('button, a')].filter(seen).map(e => [e, e.getBoundingClientRect()])
+    .filter(([e, r]) => r.width > 0 && (r.right > innerWidth + 1 || r.left < -1) && !e.closest('.rows, .sr'))
+    .map(([e]) => `off the window: ${e.textContent.trim().slice(0, 40)}`);
+  return [...(wide > 0 ? [`scrolls sideways by ${wide} px`] : []), ...cut, ...off];
+}"""
+
+
+@dataclass(slots=True)
+class Gallery:
+    """The pictures, and what is wrong with them."""
+
+    faults: list[str] = field(default_factory=list[str])
+
+    def look(self, page: Page, name: str, *sizes: tuple[int, int]) -> None:
+        """Look at a state of a page at some sizes."""
+        for size in sizes:
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.wait_for_timeout(60)  # the sheet is drawn anew at its new width, two frames later
+            shot = f"{name}-{size[0]}"
+            self.faults += [f"{shot}: {fault}" for fault in page.evaluate(_CUT_OFF)]
+            picture = page.screenshot(animations="disabled")
+            self._keep(REPOSITORY / "tests" / "shots" / f"{shot}.png", picture)
+            if shot in README and os.environ.get("ECGNET_PICTURES"):
+                self._keep(REPOSITORY / "docs" / "pictures" / f"{README[shot]}.png", picture)
+
+    @staticmethod
+    def _keep(file: Path, picture: bytes) -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(picture)
+
+    def judge(self, page: Page, name: str) -> None:
+        """Hold a state against WCAG 2.2 A and AA, light and dark."""
+        was = page.evaluate("document.documentElement.dataset.theme")
+        for theme in ("light", "dark"):
+            page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            self.faults += [f"{name} {theme}: {fault}" for fault in violations(page)]
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", was)
+
+
+def _fill_county(transaction: Transaction, world: World) -> list[str]:
+    """The demonstration's 382 other clinics on the map; device keys of a few."""
+    made = demo_county.clinics(1)
+    for site, place in zip((world.site, world.other_site), made, strict=False):
+        where = {"map_x": place.x, "map_y": place.y}
+        transaction.connection.execute(update(schema.site).where(schema.site.c.id == site).values(**where))
+    added = [sites.add(transaction, world.county, one.name, one.township, one.phone, one.x, one.y) for one in made[2:]]
+    return [devices.add(transaction, world.county, site)[1] for site in added[::40]]
+
+
+def _morning(world: World, address: str, keys: list[str]) -> None:
+    """A few alerts that were answered in some time, so that the board has something to count."""
+    doctor = Doctor(address, "周敏")
+    for number, key in zip(range(len(ANSWERED_S)), keys, strict=False):
+        Clinic(address, key).send(f"no ECG, number {number}".encode(), "export.bin", urgent=True)
+        alert = doctor.event("alert.raised", 30)
+        taken = doctor.do("acknowledge", alert["case"], alert["seq"])
+        doctor.do("confirm", alert["case"], taken["case"]["seq"])
+    doctor.close()
+    with world.ledger() as ledger:
+
+        def earlier(transaction: Transaction) -> None:
+            for row, seconds in zip(world.rows(schema.alert), ANSWERED_S, strict=True):
+                when = {"raised_at": row["acknowledged_at"] - seconds * SECOND}
+                transaction.connection.execute(
+                    update(schema.alert).where(schema.alert.c.id == row["id"]).values(**when)
+                )
+
+        ledger.write(earlier)
+
+
+def _patients(address: str, keys: list[str]) -> None:
+    """Some who came this morning: mostly healthy, none in danger."""
+    coming = (one for one in demo_patients.visits(1, 384, 2026) if one.complaint != "stemi")
+    for visit, key in zip(islice(coming, 6), keys, strict=False):
+        context = {"symptoms": list(visit.symptoms), "patient": visit.patient.facts()}
+        Clinic(address, key).send(demo_patients.ecg_of(visit), "ecg.zip", **context)
+
+
+@pytest.fixture
+def county(screens: None, tmp_path: Path) -> Iterator[Server]:
+    """A county of 384 clinics in the middle of its day."""
+    world = make_world(f"sqlite:///{tmp_path / 'ecgnet.db'}", tmp_path)
+    with world.ledger() as ledger:
+        keys = ledger.write(lambda transaction: _fill_county(transaction, world))
+    server = Server(world).start()
+    _morning(world, server.address, keys)
+    _patients(server.address, keys)
+    yield server
+    server.stop()
+    world.close()
+
+
+def test_no_state_of_any_screen_is_cut_off_or_breaks_the_rules_of_access(browser: Browser, county: Server) -> None:
+    stage, gallery = Stage(browser, county), Gallery()
+    desks, phones, clinics, boards = ({} for _ in range(4))
+    for lang in LANGUAGES:
+        kept = {"ecgnet.lang": lang}
+        sign_in = stage.page(OLD, still=True, kept=kept)
+        sign_in.goto("/")
+        gallery.look(sign_in, f"signin-{lang}", OLD, NARROW)
+        gallery.judge(sign_in, f"signin-{lang}")
+        sign_in.get_by_role("button", name=re.compile("^(登录|Sign in)$")).click()
+        expect(sign_in.get_by_role("alert")).to_be_visible()
+        gallery.look(sign_in, f"signin-refused-{lang}", NARROW)
+        desks[lang] = stage.desk("周敏", WIDE, still=True, kept=kept)
+        clinics[lang] = stage.page(NARROW, person="吴医生", still=True, kept=kept)
+        clinics[lang].goto("/clinic/")
+        boards[lang] = stage.page(WIDE, person="林协调", still=True, kept=kept)
+        boards[lang].goto("/board/")
+    for lang in LANGUAGES:
+        desk, clinic = desks[lang], clinics[lang]
+        expect(desk.locator("nav.list .row").first).to_be_visible()
+        gallery.look(desk, f"desk-rest-{lang}", WIDE, OLD)
+        gallery.look(clinic, f"clinic-choose-{lang}", NARROW, PHONE, OLD)
+        gallery.judge(clinic, f"clinic-choose-{lang}")
+
+    clinic = clinics["zh"]
+    choose(clinic, ludb_55())
+    clinic.get_by_role("button", name="胸痛").click()
+    clinic.get_by_role("button", name="填姓名").click()
+    clinic.get_by_label("病人姓名").fill("王建国")
+    gallery.look(clinic, "clinic-chosen-zh", NARROW, OLD)
+    gallery.judge(clinic, "clinic-chosen-zh")
+    clinic.get_by_role("button", name="发送").click()
+    expect_done(clinic, "已送达")
+    for lang in LANGUAGES:
+        phones[lang] = stage.desk("周敏", NARROW, still=True, kept={"ecgnet.lang": lang}, connected=False)
+        desk, phone, board = desks[lang], phones[lang], boards[lang]
+        expect(desk.locator("section.alert")).to_be_visible()
+        expect(phone.locator("main.alarm canvas")).to_have_count(4)
+        expect(phone.locator("body")).not_to_contain_text("王建国")
+        expect(board.locator("ol.ladder")).to_be_visible()
+        gallery.look(desk, f"desk-alert-{lang}", WIDE, OLD, TABLET)
+        gallery.judge(desk, f"desk-alert-{lang}")
+        gallery.look(phone, f"phone-alarm-{lang}", NARROW, PHONE)
+        gallery.judge(phone, f"phone-alarm-{lang}")
+        gallery.look(board, f"board-{lang}", WIDE, OLD, NARROW)
+        gallery.judge(board, f"board-{lang}")
+    recent = clinics["en"].locator("ul.sent button").first
+    expect(recent).to_contain_text("王建国")
+    recent.click()
+    for lang in LANGUAGES:
+        gallery.look(clinics[lang], f"clinic-sent-{lang}", NARROW, PHONE, OLD)
+        gallery.judge(clinics[lang], f"clinic-sent-{lang}")
+
+    for lang in LANGUAGES:
+        desk = desks[lang]
+        desk.keyboard.press("j" if lang == "en" else "a")
+        expect_drawn(desk)
+        expect(desk.locator("section.alert")).to_have_count(0)
+        gallery.look(desk, f"desk-case-{lang}", WIDE, OLD, TABLET)
+        gallery.judge(desk, f"desk-case-{lang}")
+    desk = desks["zh"]
+    _tools(gallery, desk)
+    for lang in LANGUAGES:
+        phone = phones[lang]
+        expect(phone.locator("main.alarm")).to_have_count(0)
+        phone.locator("nav.list .row").first.click()
+        expect_drawn(phone)
+        gallery.look(phone, f"phone-case-{lang}", NARROW, PHONE)
+        gallery.judge(phone, f"phone-case-{lang}")
+        expect_done(clinics[lang], "医生已看到" if lang == "zh" else "Doctor saw")
+        gallery.look(clinics[lang], f"clinic-seen-{lang}", NARROW)
+
+    desk.get_by_role("button", name="确认危急").click()
+    expect(desk.get_by_text("已确认：危急")).to_be_visible()
+    for lang in LANGUAGES:
+        expect(clinics[lang].locator(".result")).to_be_visible()
+        gallery.look(clinics[lang], f"clinic-result-{lang}", NARROW, PHONE, OLD)
+        gallery.judge(clinics[lang], f"clinic-result-{lang}")
+        gallery.look(phones[lang], f"phone-signed-{lang}", NARROW)
+        gallery.look(desks[lang], f"desk-signed-{lang}", WIDE, OLD)
+
+    county.kill()
+    for lang in LANGUAGES:
+        clinic = clinics[lang]
+        clinic.get_by_role("button", name=re.compile("再发一份|Send another")).click()
+        expect(clinic.locator(".strip")).to_be_visible()
+        gallery.look(clinic, f"clinic-cut-{lang}", NARROW, OLD)
+        choose(clinic, ludb_55() + lang.encode(), "later.zip")
+        clinic.get_by_role("button", name=re.compile("^(发送|Send)$")).click()
+        expect_done(clinic, "已保存" if lang == "zh" else "Saved")
+        gallery.look(clinic, f"clinic-offline-{lang}", NARROW, PHONE)
+        gallery.judge(clinic, f"clinic-offline-{lang}")
+        expect(desks[lang].locator("section.cut")).to_be_visible()
+        gallery.look(desks[lang], f"desk-offline-{lang}", OLD)
+        gallery.judge(desks[lang], f"desk-offline-{lang}")
+    stage.close()
+    assert gallery.faults + stage.faults == []
+
+
+def _tools(gallery: Gallery, desk: Page) -> None:
+    """The sheet's tools and the dialogs, in Chinese."""
+    desk.get_by_role("group", name="增益").get_by_role("button", name="5", exact=True).click()
+    gallery.look(desk, "desk-gain5-zh", OLD)
+    gallery.judge(desk, "desk-gain5-zh")
+    desk.keyboard.press("g")
+    desk.get_by_role("button", name="12×1").click()
+    gallery.look(desk, "desk-12x1-zh", WIDE)
+    desk.get_by_role("button", name="3×4+1").click()
+    desk.get_by_role("button", name="深色").click()
+    gallery.look(desk, "desk-dark-zh", WIDE)
+    desk.get_by_role("button", name="浅色").click()
+    for button, name in (("降级…", "downgrade"), ("解除…", "stand-down"), ("校准屏幕", "calibrate"), ("按键", "keys")):
+        desk.get_by_role("button", name=button).click()
+        gallery.look(desk, f"desk-{name}-zh", OLD)
+        gallery.judge(desk, f"desk-{name}-zh")
+        desk.keyboard.press("Escape")
+        expect(desk.locator("dialog")).to_have_count(0)
