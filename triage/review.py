@@ -251,7 +251,16 @@ def _acknowledge_alert(transaction: Transaction, actor: Actor, alert: Row[Any]) 
 
 
 def _confirm(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> None:
-    _decide(transaction, actor, request, case, Colour(case.colour) if case.colour else Colour.YELLOW)
+    """The case's colour, or a more urgent one that the cardiologist sees; an unread tracing may be given any."""
+    _as_seen(transaction, actor, request, case)
+    own = Colour(case.colour) if case.colour else None
+    target = next((colour for colour in Colour if colour == request.colour), None)
+    if request.colour is not None and (target is None or (own is not None and RANK[target] > RANK[own])):
+        known = [colour.value for colour in Colour if own is None or RANK[colour] <= RANK[own]]
+        zh = f"确认可用的颜色:{'、'.join(known)};更低的请用降级"
+        en = f"To confirm, the colour is one of {', '.join(known)}; a less urgent one is a downgrade"
+        raise Problem(422, "colour-needed", zh, en, colours=known)
+    _decide(transaction, actor, request, case, target or own or Colour.YELLOW)
 
 
 def _downgrade(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> None:
@@ -286,6 +295,14 @@ def _needs_reason(request: Request) -> None:
         )
 
 
+def _as_seen(transaction: Transaction, actor: Actor, request: Request, case: Row[Any]) -> states.Case:
+    """The state that the action leads to, unless the case has changed since it was on the screen."""
+    target = _moved(case, actor, request.action)
+    if _matters_since(transaction, case, request.seen):
+        raise _changed(case, actor)
+    return target
+
+
 def _decide(
     transaction: Transaction,
     actor: Actor,
@@ -294,9 +311,7 @@ def _decide(
     colour: Colour,
     words: dict[str, dict[str, str]] | None = None,
 ) -> None:
-    target = _moved(case, actor, request.action)
-    if _matters_since(transaction, case, request.seen):
-        raise _changed(case, actor)
+    target = _as_seen(transaction, actor, request, case)
     values: dict[str, Any] = {
         "state": target,
         "answer": _answer(request, colour, words or VILLAGE[colour]),

@@ -135,6 +135,27 @@ def test_a_downgrade_gives_a_lower_colour_and_no_other(world: World) -> None:
     assert (done["state"], done["answer"]["colour"], done["colour"]) == ("downgraded", "YELLOW", "ORANGE")
 
 
+def test_a_doctor_who_sees_more_than_the_machine_says_it_by_confirming(world: World) -> None:
+    case = opened(world, GREEN)
+    done = world.do("cardiologist", "confirm", case, colour="RED")
+    assert (done["state"], done["answer"]["colour"], done["colour"]) == ("confirmed", "RED", "GREEN")
+    assert "平卧" in done["answer"]["action"]["zh"]
+
+
+def test_what_nothing_has_read_can_be_answered_red(world: World) -> None:
+    case = world.case_of(world.unread())["id"]
+    done = world.do("cardiologist", "confirm", case, colour="RED")
+    assert (done["answer"]["colour"], done["colour"]) == ("RED", None)
+
+
+def test_confirming_never_lowers_a_colour(world: World) -> None:
+    case = opened(world, ORANGE)
+    for colour in ("YELLOW", "GREEN", "BLUE"):
+        problem = refused(lambda colour=colour: world.do("cardiologist", "confirm", case, colour=colour))
+        assert (problem.status, problem.more["colours"]) == (422, ["RED", "ORANGE"])
+    assert world.do("cardiologist", "confirm", case)["answer"]["colour"] == "ORANGE"
+
+
 def test_a_decided_case_says_so_whatever_the_form_of_the_action(world: World) -> None:
     case = opened(world)
     world.do("cardiologist", "confirm", case)

@@ -180,6 +180,7 @@ export const dictionary = {
 
   // actions
   call: { zh: '打电话', en: 'Call clinic' },
+  answerAs: { zh: '答复为', en: 'Answer as' },
   confirmAs: { zh: '确认{colour}', en: 'Confirm: {colour}' },
   confirmGets: { zh: '确认后，卫生室会看到：', en: 'On confirming, the clinic reads:' },
   confirmGetsPlain: { zh: '确认后，卫生室会收到“{colour}”的处理办法。', en: 'On confirming, the clinic gets the instruction for “{colour}”.' },
