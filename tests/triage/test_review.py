@@ -186,11 +186,12 @@ def test_a_decision_on_a_case_with_a_newer_exam_is_refused(world: World, action:
     case = opened(world, YELLOW, patient=WANG)
     seen = world.row(schema.case)["seq"]
     world.sent(GREEN, patient=WANG)
-    problem = refused(lambda: world.do("cardiologist", action, case, seen=seen, reason="other", colour="GREEN"))
+    colour = "YELLOW" if action == "confirm" else "GREEN"
+    problem = refused(lambda: world.do("cardiologist", action, case, seen=seen, reason="other", colour=colour))
     assert (problem.status, len(problem.more["case"]["exams"])) == (409, 2)
     assert world.row(schema.case)["state"] == "open"
     now = problem.more["case"]["seq"]
-    world.do("cardiologist", action, case, seen=now, reason="other", colour="GREEN")
+    world.do("cardiologist", action, case, seen=now, reason="other", colour=colour)
 
 
 def test_a_climbed_ladder_and_anothers_look_hold_no_decision_up(world: World) -> None:
