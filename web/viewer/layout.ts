@@ -25,9 +25,9 @@ const FULL_S = 10
 
 interface Plan { rows: readonly (readonly string[])[]; columns: number; rowMm: number; base: number; topMm: number; simultaneous: boolean; strips: readonly string[] }
 const PLANS: Record<LayoutName, Plan> = {
-  '3x4+1': { rows: [['I', 'aVR', 'V1', 'V4'], ['II', 'aVL', 'V2', 'V5'], ['III', 'aVF', 'V3', 'V6']], columns: 4, rowMm: 26, base: 0.58, topMm: 0, simultaneous: false, strips: ['II'] },
-  '12x1': { rows: STANDARD.map(lead => [lead]), columns: 1, rowMm: 15, base: 0.55, topMm: 3, simultaneous: true, strips: [] },
-  '6x2': { rows: [['I', 'V1'], ['II', 'V2'], ['III', 'V3'], ['aVR', 'V4'], ['aVL', 'V5'], ['aVF', 'V6']], columns: 2, rowMm: 22, base: 0.6, topMm: 0, simultaneous: true, strips: [] },
+  '3x4+1': { rows: [['I', 'aVR', 'V1', 'V4'], ['II', 'aVL', 'V2', 'V5'], ['III', 'aVF', 'V3', 'V6']], columns: 4, rowMm: 26, base: 0.58, topMm: 4, simultaneous: false, strips: ['II'] },
+  '12x1': { rows: STANDARD.map(lead => [lead]), columns: 1, rowMm: 15, base: 0.55, topMm: 9, simultaneous: true, strips: [] },
+  '6x2': { rows: [['I', 'V1'], ['II', 'V2'], ['III', 'V3'], ['aVR', 'V4'], ['aVL', 'V5'], ['aVF', 'V6']], columns: 2, rowMm: 22, base: 0.6, topMm: 4, simultaneous: true, strips: [] },
 }
 /** Seconds of one column: 2.5 s is the paper's custom; a narrower window shows less time, never smaller time. */
 export const FULL_COLUMN_S: Record<LayoutName, number> = { '3x4+1': 2.5, '12x1': 10, '6x2': 2.5 }
