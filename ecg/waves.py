@@ -33,6 +33,17 @@ T_FLOOR_MV = 0.030
 T_REACH_MS = 112.0
 T_PULL, T_PEAK_PULL = 0.5, 0.3
 QRS_PULL = 0.5
+QRS_LEAD_PULL = 0.5
+KNEE_BACK_MS, KNEE_LAG_MS = 160.0, 12.0
+"""How far before its steepest slope a lead's knee is sought, and how long after the onset that readers mark it lies:
+what smoothing and the chord cost, alike in all leads [project, LUDB half]."""
+KNEE_FORTH_MS = (120.0, 160.0)
+LATE_SLOPE = 0.5
+"""QRS's last main slope is the last one of at least half of the steepest [project]."""
+FIRST_R_MV, FIRST_R_SHARE = 0.015, 0.01
+"""An r before the deepest point is R from 15 µV and a hundredth of the depth on."""
+LATER_R = 1.75
+"""A later R′ must be that much higher than the first r to be the mark [project, LUDB half]."""
 T_LEAD_MS = 130.0
 T_SHARE_OF_RR = 0.70
 T_PEAK_MS, T_SPREAD_MS = 310.0, 130.0
@@ -98,8 +109,8 @@ def qrs_bounds(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> Ints:
 def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints, Ints]:
     ms = rate_hz / 1000.0
     low, high = (
-        max(0, centre - round(QRS_BACK_MS * ms) - round(60 * ms)),
-        min(beat.shape[1], centre + round(QRS_FORTH_MS * ms) + round(40 * ms)),
+        max(0, centre - round((KNEE_BACK_MS + 80) * ms)),
+        min(beat.shape[1], centre + round((QRS_FORTH_MS + 120) * ms)),
     )
     piece = smooth(beat[:, low:high], rate_hz, QRS_HZ)
     slope = np.abs(np.gradient(piece, axis=1)) * ms
@@ -117,20 +128,65 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints,
     begin_all, end_all = _bounds(slope, steepest, top, ms)
     begin = np.clip(begin_all, g_on[0] - round(10 * ms), g_on[0] + round(24 * ms))
     end = np.clip(end_all, g_off[0] - round(30 * ms), g_off[0] + round(16 * ms))
-    peak = _qrs_peaks(piece, begin, end)
-    marks = np.stack([begin, peak, end], axis=1)
     use = alive & (steepest > 0.15 * np.median(steepest[alive]))
     if not use.any():
         use = alive
     weight = np.sqrt(np.maximum(steepest, 1e-9))
-    middle_on, middle_off = _weighted_median(begin[use], weight[use]), _weighted_median(end[use], weight[use])
-    marks[:, 0] = np.rint((1 - QRS_PULL) * marks[:, 0] + QRS_PULL * middle_on)
-    marks[:, 2] = np.rint((1 - QRS_PULL) * marks[:, 2] + QRS_PULL * middle_off)
-    on = _confirmed(marks[use, 0], ON_TOGETHER_MS * ms, first=True)
-    off = _confirmed(marks[use, 2], OFF_TOGETHER_MS * ms, first=False)
-    magnitude = np.sqrt((piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]) ** 2).sum(axis=0)
+    first = ints(np.rint(_pulled(begin, _weighted_median(begin[use], weight[use]), QRS_PULL)))
+    last = ints(np.rint(_pulled(end, _weighted_median(end[use], weight[use]), QRS_PULL)))
+    on = _confirmed(first[use], ON_TOGETHER_MS * ms, first=True)
+    off = _confirmed(last[use], OFF_TOGETHER_MS * ms, first=False)
+    magnitude = np.abs(piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]).sum(axis=0)
     overall = np.array([on, on + int(np.argmax(magnitude)), off], dtype=np.intp)
-    return marks + low, overall + low
+    return _qrs_of_leads(piece, slope, weight * use, last, (on, off), ms) + low, overall + low
+
+
+def _qrs_of_leads(
+    piece: Floats, slope: Floats, weight: Floats, last: Ints, span: tuple[int, int], ms: float
+) -> Ints:
+    """Each lead's own marks int [lead, 3]: the knees of its path length, drawn to the leads' mean.
+
+    The path length, the running sum of the absolute slope, rises evenly over noise and over a slanting ST segment and
+    steeply within QRS. ``last`` are the ends by slope, which have their share in the end.
+    """
+    size = piece.shape[1]
+    inner = _span(span[0] - 10 * ms, span[1] + 10 * ms, size)
+    late = _span(span[0], span[1] + 16 * ms, size)
+    path = np.cumsum(slope, axis=1)
+    top = inner.start + np.argmax(slope[:, inner], axis=1)
+    begin = floats(_knee(path, top, -round(KNEE_BACK_MS * ms))) - KNEE_LAG_MS * ms
+    part = slope[:, late]
+    steep = part >= LATE_SLOPE * part.max(axis=1, keepdims=True)
+    foot = late.stop - 1 - np.argmax(steep[:, ::-1], axis=1)
+    knees = [_knee(path, foot, round(reach * ms)) for reach in KNEE_FORTH_MS]
+    end = floats(sum(knees, last)) / (len(knees) + 1)
+    share = weight / max(float(weight.sum()), 1e-12)
+    on = ints(np.rint(_pulled(begin, float(begin @ share), QRS_LEAD_PULL)))
+    off = ints(np.rint(_pulled(end, float(end @ share), QRS_LEAD_PULL)))
+    on = np.clip(on, 0, size - 1)
+    off = np.clip(off, np.minimum(on + 2, size - 1), size - 1)
+    return np.stack([on, _qrs_peaks(piece, on, off), off], axis=1)
+
+
+def _span(low: float, high: float, size: int) -> slice:
+    first = min(max(0, round(low)), size - 1)
+    return slice(first, max(first + 1, min(size, round(high) + 1)))
+
+
+def _pulled(marks: Ints | Floats, middle: float, pull: float) -> Floats:
+    return floats((1 - pull) * marks + pull * middle)
+
+
+def _knee(path: Floats, top: Ints, reach: int) -> Ints:
+    """Where a rising curve bends most between ``top`` int [lead] and ``reach`` samples from it (negative: before it):
+    the point farthest from the chord."""
+    count = abs(reach)
+    away: Ints = counted(count + 1)
+    at = np.clip(top[:, None] + (away if reach > 0 else -away)[None, :], 0, path.shape[1] - 1)
+    values = np.take_along_axis(path, at, axis=1)
+    chord = values[:, :1] + (values[:, -1:] - values[:, :1]) * (away / max(count, 1))[None, :]
+    bend = values - chord if reach > 0 else chord - values
+    return np.take_along_axis(at, np.argmax(bend, axis=1)[:, None], axis=1)[:, 0]
 
 
 def _window(middle: int, reach: float, size: int) -> slice:
@@ -164,17 +220,21 @@ def _bounds(slope: Floats, steepest: Floats, top: int, ms: float) -> tuple[Ints,
 
 
 def _qrs_peaks(piece: Floats, begin: Ints, end: Ints) -> Ints:
-    """The R peak where there is one, else the deepest point: the mark that readers set."""
-    peaks = np.zeros(piece.shape[0], dtype=np.intp)
+    """The R peak where there is one, else the deepest point: the mark that readers set. A small r before a deep S is R
+    unless what follows is much higher."""
+    peaks = begin.copy()
     for k in range(piece.shape[0]):
         part = piece[k, begin[k] : end[k] + 1]
-        if not part.size:
-            peaks[k] = begin[k]
+        if part.size < 3:
             continue
-        base: Floats = steps(part[0], part[-1], part.size)
-        above = part - base
-        r, depth = int(np.argmax(above)), float(-above.min())
-        peaks[k] = begin[k] + (r if above[r] >= max(0.04 * depth, 0.015) else int(np.argmin(above)))
+        above = part - steps(part[0], part[-1], part.size)
+        nadir, highest = int(np.argmin(above)), int(np.argmax(above))
+        first = int(np.argmax(above[: nadir + 1]))
+        depth, tall = float(-above[nadir]), float(above[highest])
+        if above[first] >= max(FIRST_R_MV, FIRST_R_SHARE * depth) and LATER_R * above[first] >= tall:
+            peaks[k] += first
+        else:
+            peaks[k] += highest if tall >= max(0.015, 0.04 * depth) else nadir
     return peaks
 
 
