@@ -116,7 +116,7 @@ class Stage:
         page = self.page(size, person=person, **more)
         page.goto("/reader/")
         if connected:
-            expect(page.get_by_text(re.compile("^(已连接|Connected)$"))).to_be_visible()
+            expect(page.get_by_text(re.compile("^已连接$|^Connected$"))).to_be_visible()
         return page
 
 

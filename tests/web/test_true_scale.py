@@ -15,8 +15,11 @@ from playwright.sync_api import Page, expect
 from tests.support.serving import ludb_55, sign_in
 from tests.web.acting import Stage, expect_drawn, healthy_ecg, sheet, until
 
-#: where the first row, and the strip of lead II below, have their isoelectric line (mm); where the first column begins
-BASE_MM, STRIP_BASE_MM, LEFT_MM = 26 * 0.58, 3 * 26 + 26 * 0.58, 8.0
+pytestmark = pytest.mark.browser
+
+#: where the strip of lead II has its isoelectric line, and where the first column begins (mm); the first row ends
+FIRST_ROW_MM = 4 + 26
+STRIP_BASE_MM, LEFT_MM = 4 + 3 * 26 + 26 * 0.58, 8.0
 _PIXELS = """async canvas => {
   const { width, height } = canvas;
   const bytes = canvas.getContext('2d').getImageData(0, 0, width, height).data;
@@ -50,7 +53,7 @@ class Paper:
 
     def pulse_mm(self) -> float:
         """Height of the calibration pulse: its roof, against its foot before it."""
-        return (self.trace_at(1.7, 26) - self.trace_at(4.0, 26)) / self.px
+        return (self.trace_at(1.7, FIRST_ROW_MM) - self.trace_at(4.0, FIRST_ROW_MM)) / self.px
 
 
 def _begins(lines: NDArray[np.bool_]) -> NDArray[np.intp]:
