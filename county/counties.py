@@ -63,19 +63,21 @@ def only_county(connection: Connection, name_or_id: str | None = None) -> County
     known = all_counties(connection)
     if not known:
         raise NoCounty(
-            "还没有县:先运行 ecgnet admin county add --name 县名。",
+            "还没有县：先运行 ecgnet admin county add --name 县名。",
             "There is no county yet: first run ecgnet admin county add --name NAME.",
         )
     if name_or_id is None:
         if len(known) == 1:
             return known[0]
         zh, en = _listed(known)
-        raise ManyCounties(f"有多个县,请用 --county 指明:{zh}。", f"Say which county with --county: {en}.")
+        raise ManyCounties(f"有多个县，请用 --county 指明：{zh}。", f"Say which county with --county: {en}.")
     for county in known:
         if name_or_id in (county.id, county.name) or tidy(name_or_id) == county.name:
             return county
     zh, en = _listed(known)
-    raise UnknownCounty(f"没有“{name_or_id}”这个县;现有:{zh}。", f"There is no county “{name_or_id}”; there are: {en}.")
+    raise UnknownCounty(
+        f"没有“{name_or_id}”这个县；现有：{zh}。", f"There is no county “{name_or_id}”; there are: {en}."
+    )
 
 
 def _listed(known: Sequence[County]) -> tuple[str, str]:

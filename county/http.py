@@ -117,7 +117,7 @@ def check_routes(app: FastAPI) -> None:
 
 # What a framework's own refusal is called here: status → type, and what to do.
 _REFUSALS = {
-    400: ("bad-request", "请求读不懂,请检查格式。", "The request could not be understood: check its form."),
+    400: ("bad-request", "请求读不懂，请检查格式。", "The request could not be understood: check its form."),
     405: ("method-not-allowed", "这个地址不支持这种请求。", "This address does not take this method."),
     413: ("too-large", "内容太大。", "The body is too large."),
     415: ("unsupported-media-type", "请用 application/json 发送。", "Send application/json."),
@@ -154,7 +154,7 @@ async def _on_invalid(request: Request, error: RequestValidationError) -> JSONRe
     """Which fields are wrong, never what they held: it may be a password or a patient's name."""
     wrong = [{"field": ".".join(str(part) for part in one["loc"]), "code": one["type"]} for one in error.errors()]
     fields = ", ".join(one["field"] for one in wrong)
-    found = Problem(422, "invalid", f"请检查这些内容:{fields}。", f"Check these: {fields}.", errors=wrong)
+    found = Problem(422, "invalid", f"请检查这些内容：{fields}。", f"Check these: {fields}.", errors=wrong)
     return problem_response(request, found)
 
 

@@ -90,7 +90,7 @@ def add(
     if site is not None:
         sites.need(tx.connection, county, site)
     elif role is Role.CLINIC:
-        raise SiteNeeded("角色 clinic 要有站点(--site)。", "Role clinic works at one site: give --site.")
+        raise SiteNeeded("角色 clinic 要有站点（--site）。", "Role clinic works at one site: give --site.")
     person = new_id()
     row = {"county_id": county, "id": person, "name": name, "role": role.value, "site_id": site}
     kept = {"phone": phone.strip(), "password_hash": password.encoded, "created_at": tx.now, "disabled_at": None}
@@ -137,4 +137,6 @@ def _role(role: str) -> Role:
         return Role(role)
     except ValueError:
         known = ", ".join(Role)
-        raise UnknownRole(f"没有“{role}”这个角色;可用:{known}。", f"“{role}” is no role; there are: {known}.") from None
+        raise UnknownRole(
+            f"没有“{role}”这个角色；可用：{known}。", f"“{role}” is no role; there are: {known}."
+        ) from None

@@ -75,7 +75,7 @@ TITLES = {
 
 def not_found() -> Problem:
     """The answer for what is not there and for what one may not see: the same bytes."""
-    return Problem(404, "not-found", "没有找到,或者您无权查看。", "Not found, or not yours to see.")
+    return Problem(404, "not-found", "没有找到，或者您无权查看。", "Not found, or not yours to see.")
 
 
 def not_signed_in() -> Problem:
@@ -83,7 +83,7 @@ def not_signed_in() -> Problem:
     return Problem(
         401,
         "not-signed-in",
-        "登录已失效或密钥不对,请重新登录,或向县管理员要新的设备密钥。",
+        "登录已失效或密钥不对，请重新登录，或向县管理员要新的设备密钥。",
         "Not signed in, or the key is not valid: sign in again, or ask the county's administrator for a new key.",
         headers={"WWW-Authenticate": "Bearer"},
     )
@@ -100,7 +100,7 @@ def too_large(most: int) -> Problem:
     return Problem(
         413,
         "too-large",
-        f"文件超过 {mib:g} MiB,没有接收。心电图文件一般不到 1 MiB,请检查是否选错了文件。",
+        f"文件超过 {mib:g} MiB，没有接收。心电图文件一般不到 1 MiB，请检查是否选错了文件。",
         f"The file is beyond {mib:g} MiB and was not taken. An ECG has less than 1 MiB: is it the right file?",
         headers={"Connection": "close"},
     )
@@ -111,7 +111,7 @@ def our_error() -> Problem:
     return Problem(
         500,
         "our-error",
-        "服务器出错了,原因已记录。请再试一次;急的话请打县中心电话。",
+        "服务器出错了，原因已记录。请再试一次；急的话请打县中心电话。",
         "The server made a mistake, which is on record. Try again; if it is urgent, telephone the county.",
     )
 
@@ -121,7 +121,7 @@ def unavailable(retry_s: int) -> Problem:
     return Problem(
         503,
         "unavailable",
-        "系统正忙或暂时连不上数据库,请稍后再试;重复发送是安全的。",
+        "系统正忙或暂时连不上数据库，请稍后再试；重复发送是安全的。",
         "The server is busy or cannot reach its database for a moment: try again, a repeat is safe.",
         headers={"Retry-After": str(retry_s)},
     )

@@ -148,7 +148,7 @@ def _slot(slot: str) -> Slot:
         return Slot(slot)
     except ValueError:
         known = ", ".join(Slot)
-        raise BadShift(f"没有“{slot}”这个班次;可用:{known}。", f"“{slot}” is no slot; there are: {known}.") from None
+        raise BadShift(f"没有“{slot}”这个班次；可用：{known}。", f"“{slot}” is no slot; there are: {known}.") from None
 
 
 def _check_can(who: people.Person, county: str, slot: Slot) -> None:

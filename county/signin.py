@@ -167,7 +167,7 @@ def check_origin(request: HTTPConnection) -> None:
         raise Problem(
             403,
             "wrong-origin",
-            "这个请求来自别的网站,已拒绝;请在本系统的页面上操作。",
+            "这个请求来自别的网站，已拒绝；请在本系统的页面上操作。",
             "This request came from another site and was refused: use this system's own pages.",
         )
 
@@ -291,7 +291,7 @@ def _too_often(wait_s: int) -> Problem:
     return Problem(
         429,
         "too-often",
-        f"失败次数太多,请 {wait_s} 秒后再试。",
+        f"失败次数太多，请 {wait_s} 秒后再试。",
         f"Too many failures: try again in {wait_s} seconds.",
         headers={"Retry-After": str(wait_s)},
     )

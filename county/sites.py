@@ -78,7 +78,7 @@ def add(
     """A new site; its id. :class:`BadName`, :class:`OffTheMap`."""
     if (map_x is None) != (map_y is None) or not all(0 <= at <= 1 for at in (map_x, map_y) if at is not None):
         raise OffTheMap(
-            "地图位置要有 x 和 y,都在 0 到 1 之间。", "A place on the map needs x and y, each between 0 and 1."
+            "地图位置要有 x 和 y，都在 0 到 1 之间。", "A place on the map needs x and y, each between 0 and 1."
         )
     site = new_id()
     row = {"county_id": county, "id": site, "name": checked(name), "township": checked(township)}
@@ -99,7 +99,7 @@ def need(connection: Connection, county: str, site: str) -> Site:
     found = get(connection, county, site)
     if found is None:
         raise UnknownSite(
-            f"没有编号为“{site}”的站点:请核对 ecgnet admin site add 打印的编号。",
+            f"没有编号为“{site}”的站点：请核对 ecgnet admin site add 打印的编号。",
             f"There is no site “{site}”: check the id that ecgnet admin site add printed.",
         )
     return found

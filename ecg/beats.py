@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, counted, floats, steps
+from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps
 from ecg.signal.filters import Bank, band_pass
 
 ENVELOPE_HZ = 125.0
@@ -23,6 +23,12 @@ THRESHOLD = 0.30
 SEARCH_BACK = 0.40
 """Share of the threshold at which a long gap is searched again (CLINICAL.md §3.1)."""
 LONG_GAP = 1.66
+LONGEST_GAP_S = 1.3
+"""A gap this long is searched whatever the usual one is: where most of the beats that were found are tall ventricular
+ones, it is theirs [project]."""
+CLEAR = 6.0
+"""What is found there must stand this far above the median of the envelope."""
+ALIKE_HEIGHT = 0.55
 T_WAVE_S = 0.40
 T_WAVE_SHARE = 0.45
 """A candidate this soon after a QRS and this much flatter is its T wave [project]."""
@@ -129,26 +135,38 @@ def _without_t_waves(found: Ints, height: Floats) -> Ints:
 
 
 def _searched_gaps(found: Ints, strength: Floats, reference: Floats) -> Ints:
+    """Beats in long gaps: one that the usual threshold missed, or, in a gap that is long by the clock, all of one
+    height."""
     if found.size < 3:
         return found
+    usual = float(np.median(np.diff(found)))
+    guard = int(0.30 * ENVELOPE_HZ)
+    ends = np.concatenate([[-guard], found, [strength.size + guard]])
+    gaps = np.diff(ends)
+    gaps[[0, -1]] -= guard
+    middle = float(np.median(strength))
+    extra: list[Ints] = []
+    for k in np.flatnonzero((gaps > LONG_GAP * usual) | (gaps > LONGEST_GAP_S * ENVELOPE_HZ)):
+        peaks = _peaks_between(strength, int(ends[k]), int(ends[k + 1]))
+        several = gaps[k] <= LONG_GAP * usual
+        floor = (CLEAR if several else 3.0) * middle
+        peaks = peaks[strength[peaks] >= np.maximum(SEARCH_BACK * THRESHOLD * reference[peaks], floor)]
+        if not peaks.size:
+            continue
+        best = float(strength[peaks].max())
+        extra.append(peaks[strength[peaks] >= ALIKE_HEIGHT * best] if several else peaks[[np.argmax(strength[peaks])]])
+    return np.sort(np.concatenate([found, *extra])) if extra else found
+
+
+def _peaks_between(strength: Floats, first: int, last: int) -> Ints:
     from scipy.signal import find_peaks
 
-    gaps = np.diff(found)
-    usual = float(np.median(gaps))
-    floor = 3.0 * float(np.median(strength))
-    extra: list[int] = []
     guard = int(0.30 * ENVELOPE_HZ)
-    for k in np.flatnonzero(gaps > LONG_GAP * usual):
-        begin, end = int(found[k]) + guard, int(found[k + 1]) - guard
-        if end - begin < 3:
-            continue
-        peaks, _ = find_peaks(strength[begin:end])
-        peaks = peaks + begin
-        limit = np.maximum(SEARCH_BACK * THRESHOLD * reference[peaks], floor)
-        peaks = peaks[strength[peaks] >= limit]
-        if peaks.size:
-            extra.append(int(peaks[np.argmax(strength[peaks])]))
-    return np.sort(np.concatenate([found, np.array(extra, dtype=np.intp)])) if extra else found
+    begin, end = first + guard, last - guard
+    if end - begin < 3:
+        return np.empty(0, dtype=np.intp)
+    peaks, _ = find_peaks(strength[begin:end], distance=guard)
+    return ints(peaks + begin)
 
 
 def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) -> Shapes:
@@ -216,8 +234,8 @@ def _ordered(
 ) -> Shapes:
     """Shapes by the strength of their beats, the rest that has no common shape (``mixed``) last."""
     counts = np.bincount(labels, minlength=len(shapes))
-    keep = (strength >= 0.5) | (counts[labels] > 1)
-    total = np.bincount(labels[keep], weights=strength[keep], minlength=len(shapes))
+    keep = (strength >= 0.5) | (counts[labels] > 1) | _needed(samples)
+    total = np.bincount(labels[keep], weights=np.sqrt(np.sqrt(strength[keep])), minlength=len(shapes))
     if mixed is not None:
         total[mixed] = min(total[mixed], 1e-9)
     order: Ints = np.argsort(-total, kind="stable")
@@ -231,6 +249,14 @@ def _ordered(
     real = ~_between(samples, labels, strength)
     present = np.unique(labels[real])
     return Shapes(samples[real], np.searchsorted(present, labels[real]), fit[real], likeness[present])
+
+
+def _needed(samples: Ints) -> Flags:
+    """Beats without which a long gap would open."""
+    out = np.zeros(samples.size, dtype=np.bool_)
+    if samples.size >= 4:
+        out[1:-1] = samples[2:] - samples[:-2] > LONG_GAP * float(np.median(np.diff(samples)))
+    return out
 
 
 def _likeness(one: Floats, other: Floats) -> float:
@@ -247,7 +273,8 @@ def _between(samples: Ints, labels: Ints, strength: Floats) -> Flags:
     if own.size < 4:
         return out
     usual = float(np.median(np.diff(samples[own])))
-    for k in np.flatnonzero((labels != 0) & (strength < WEAK)):
+    rare = np.bincount(labels)[labels] < own.size / 2
+    for k in np.flatnonzero((labels != 0) & (strength < WEAK) & rare):
         after = int(np.searchsorted(own, k))
         if 0 < after < own.size:
             out[k] = samples[own[after]] - samples[own[after - 1]] <= 1.2 * usual

@@ -26,11 +26,11 @@ FAST_BPM = 150.0
 BAND_NOTES = {
     "BANDWIDTH_UNKNOWN": Text("文件没有说明滤波带宽。", "The file does not state its filters."),
     "BANDWIDTH_LIMITED": Text(
-        "带宽受限:小的切迹和振幅可能失真。", "Limited bandwidth: small notches and amplitudes may be distorted."
+        "带宽受限：小的切迹和振幅可能失真。", "Limited bandwidth: small notches and amplitudes may be distorted."
     ),
-    "MONITOR_BAND": Text("监护滤波:ST段和T波不作判断。", "Monitor filter: ST and T are not judged."),
+    "MONITOR_BAND": Text("监护滤波：ST段和T波不作判断。", "Monitor filter: ST and T are not judged."),
     "BASELINE_WEAK": Text(
-        "心率太快,基线只能粗略去除。", "Too fast for PQ knots: the baseline was removed by a filter."
+        "心率太快，基线只能粗略去除。", "Too fast for PQ knots: the baseline was removed by a filter."
     ),
 }
 

@@ -22,16 +22,26 @@ P_SEARCH_MS = 320.0
 P_GUARD_MS = 16.0
 P_AFTER_T_MS = 20.0
 P_ARM_MS = 60.0
-P_BACK_MS, P_FORTH_MS = 72.0, 62.0
-P_PULL, P_PEAK_PULL = 0.4, 0.3
+P_NEAR_MS = 50.0
+P_LATE_NEGATIVE = 0.85
+"""A negative phase behind P's middle counts less than the positive one before it: readers mark the first phase."""
+P_BACK_MS, P_FORTH_MS = 82.0, 74.0
+P_SHORTEST_ARM_MS = 48.0
+P_STEEP_WITHIN = 0.6
+P_ON_TANGENT, P_OFF_TANGENT = 0.35, 0.60
+P_PULL, P_PEAK_PULL = 0.25, 0.2
 """How strongly a lead of usual size is drawn to the consensus; 0 leaves it alone [project, LUDB half]."""
 P_FLOOR_MV = 0.030
 """A P below 30 µV peak to peak in every lead is absent (CLINICAL.md §2.1)."""
 P_LIKE = 0.5
 """A beat has a P where its window correlates this well with the average P (CLINICAL.md §3.1, R_AF)."""
 T_FLOOR_MV = 0.030
-T_REACH_MS = 112.0
-T_PULL, T_PEAK_PULL = 0.5, 0.3
+T_ARM_MS = 80.0
+T_REACH_MS = 140.0
+T_PULL, T_PEAK_PULL = 0.25, 0.1
+T_TANGENT = 0.60
+T_LATER_MS = 4.0
+"""Readers mark T's end that much later than trapezium and tangent together do [project, LUDB half]."""
 QRS_PULL = 0.5
 QRS_LEAD_PULL = 0.5
 KNEE_BACK_MS, KNEE_LAG_MS = 160.0, 12.0
@@ -44,7 +54,7 @@ FIRST_R_MV, FIRST_R_SHARE = 0.015, 0.01
 """An r before the deepest point is R from 15 µV and a hundredth of the depth on."""
 LATER_R = 1.75
 """A later R′ must be that much higher than the first r to be the mark [project, LUDB half]."""
-T_LEAD_MS = 130.0
+T_LEAD_MS = 165.0
 T_SHARE_OF_RR = 0.70
 T_PEAK_MS, T_SPREAD_MS = 310.0, 130.0
 """T's peak after QRS onset at 60/min (it follows the cube root of RR) and how far it may lie from there [project]."""
@@ -141,9 +151,7 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints,
     return _qrs_of_leads(piece, slope, weight * use, last, (on, off), ms) + low, overall + low
 
 
-def _qrs_of_leads(
-    piece: Floats, slope: Floats, weight: Floats, last: Ints, span: tuple[int, int], ms: float
-) -> Ints:
+def _qrs_of_leads(piece: Floats, slope: Floats, weight: Floats, last: Ints, span: tuple[int, int], ms: float) -> Ints:
     """Each lead's own marks int [lead, 3]: the knees of its path length, drawn to the leads' mean.
 
     The path length, the running sum of the absolute slope, rises evenly over noise and over a slanting ST segment and
@@ -253,23 +261,29 @@ def _weighted_median(values: Ints | Floats, weight: Floats) -> float:
     return float(values[order[middle]])
 
 
-def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints, inner: float) -> Ints:
-    """Foot of a wave on one side: the point that spans the largest trapezium with the steepest point and the far end.
+def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints, inner: float, tangent: float) -> Ints:
+    """Foot of a wave on one side: between two methods that err to opposite sides.
 
-    Zhang's T-end method (Physiol Meas 2006;27:1389), turned to either side. ``reach`` int [lead] is the distance of the
-    far end; the steepest point is sought within ``inner`` of it.
+    The trapezium: the point that spans the largest one with the steepest point and the far end (Zhang's T-end method,
+    Physiol Meas 2006;27:1389), turned to either side. The tangent: where the steepest slope meets the level of the far
+    end; it has the share ``tangent``. ``reach`` int [lead] is the distance of the far end; the steepest point is sought
+    within ``inner`` of it.
     """
     longest = max(2, int(reach.max()))
-    steps = counted(longest + 1)
-    at = np.clip(peak[:, None] + direction * steps[None, :], 0, signal.shape[1] - 1)
+    away = counted(longest + 1)
+    at = np.clip(peak[:, None] + direction * away[None, :], 0, signal.shape[1] - 1)
     values = np.take_along_axis(signal, at, axis=1) * sign[:, None]
     fall = -np.gradient(values, axis=1)
-    fall[steps[None, :] > (inner * reach)[:, None]] = -np.inf
+    fall[away[None, :] > (inner * reach)[:, None]] = -np.inf
     steep = np.argmax(fall, axis=1)
+    slope = np.take_along_axis(fall, steep[:, None], axis=1)[:, 0]
     top = np.take_along_axis(values, steep[:, None], axis=1)
-    area = (top - values) * (2.0 * reach[:, None] - steps[None, :] - steep[:, None])
-    area[(steps[None, :] < steep[:, None]) | (steps[None, :] > reach[:, None])] = -np.inf
-    return peak + direction * np.argmax(area, axis=1)
+    area = (top - values) * (2.0 * reach[:, None] - away[None, :] - steep[:, None])
+    area[(away[None, :] < steep[:, None]) | (away[None, :] > reach[:, None])] = -np.inf
+    corner = np.argmax(area, axis=1)
+    level = np.take_along_axis(values, reach[:, None], axis=1)[:, 0]
+    met = steep + np.clip((top[:, 0] - level) / np.maximum(slope, 1e-9), 0.0, np.maximum(reach - steep, 0))
+    return peak + direction * ints(np.rint((1 - tangent) * corner + tangent * met))
 
 
 def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: Flags) -> tuple[Ints, float]:
@@ -290,7 +304,7 @@ def _t(
     if limit - begin < 120 * ms:
         return None, None, nothing, True
     shape = smooth(beat, rate_hz, T_HZ)
-    arm = round(90 * ms)
+    arm = round(T_ARM_MS * ms)
     ahead = np.minimum(np.arange(begin, limit + 1) + arm, shape.shape[1] - 1)
     behind = np.maximum(np.arange(begin, limit + 1) - arm, j_point)
     dome = shape[:, begin : limit + 1] - 0.5 * (shape[:, ahead] + shape[:, behind])
@@ -317,8 +331,10 @@ def _t(
     stretch = float(np.clip((rr_ms / 900.0) ** (1 / 3), 0.7, 1.6))
     far = np.minimum(round(stretch * T_REACH_MS * ms), np.maximum(limit + round(40 * ms) - peak, 4)).astype(np.intp)
     back = np.minimum(round(T_LEAD_MS * ms), np.maximum(peak - j_point, 4)).astype(np.intp)
-    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, far, 0.7), size, T_PULL, seen)
-    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7), size, T_PULL, seen)
+    off, off_all = _drawn_together(
+        _flank(shape, peak, sign, 1, far, 0.7, T_TANGENT) + round(T_LATER_MS * ms), size, T_PULL, seen
+    )
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7, T_TANGENT), size, T_PULL, seen)
     ends = np.sort(off[seen])
     latest = float(np.median(ends[-3:]))
     overall = np.array([round(on_all), top, round(latest)], dtype=np.intp)
@@ -344,20 +360,21 @@ def _p(
     guard = round(24 * ms)
     spatial[:guard] = 0
     top = _highest_hump(spatial)
-    near = _window(top, 30 * ms, span.size)
+    near = _window(top, P_NEAR_MS * ms, span.size)
     size = np.abs(dome[:, near]).max(axis=1)
     if not (size[alive] >= 0.6 * P_FLOOR_MV).any() or top < guard:
         return None, None, nothing
     seen = alive & (size >= 0.006)
-    strongest = np.argmax(np.abs(dome[:, near]), axis=1)
+    late = counted(span.size)[near] > top
+    strongest = np.argmax(np.abs(dome[:, near]) * np.where((dome[:, near] < 0) & late, P_LATE_NEGATIVE, 1.0), axis=1)
     sign = np.sign(np.take_along_axis(dome[:, near], strongest[:, None], axis=1))[:, 0]
     sign[sign == 0] = 1.0
-    peak, middle = _drawn_together((begin + near.start + strongest).astype(np.intp), size, P_PEAK_PULL, seen)
+    peak, _ = _drawn_together((begin + near.start + strongest).astype(np.intp), size, P_PEAK_PULL, seen)
     back_reach, forth_reach = round(P_BACK_MS * ms), round(P_FORTH_MS * ms)
-    back = np.minimum(back_reach, np.maximum(peak - max(0, min(begin, int(middle) - back_reach)), 4)).astype(np.intp)
+    back = np.minimum(back_reach, np.maximum(peak - begin, round(P_SHORTEST_ARM_MS * ms))).astype(np.intp)
     forth = np.minimum(forth_reach, np.maximum(onset - peak, 4)).astype(np.intp)
-    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.8), size, P_PULL, seen)
-    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, 0.8), size, P_PULL, seen)
+    on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, P_STEEP_WITHIN, P_ON_TANGENT), size, P_PULL, seen)
+    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, P_STEEP_WITHIN, P_OFF_TANGENT), size, P_PULL, seen)
     strong = seen & (size >= np.median(size[seen]))
     first = _confirmed(on[strong], ON_TOGETHER_MS * ms, first=True) if strong.sum() > 1 else round(on_all)
     last = _confirmed(off[strong], ON_TOGETHER_MS * ms, first=False) if strong.sum() > 1 else round(off_all)

@@ -66,7 +66,7 @@ async def send(request: Request, actor: CurrentActor, ledger: CurrentLedger) -> 
     try:
         receipt = await receive.receive(ledger, submission)
     except receive.NoFileError:
-        raise Problem(422, "no-file", "没有收到文件,请选择心电图文件。", "There is no part named file.") from None
+        raise Problem(422, "no-file", "没有收到文件，请选择心电图文件。", "There is no part named file.") from None
     return JSONResponse(receipt.document(), 201 if receipt.is_new else 200)
 
 
@@ -147,7 +147,7 @@ async def _form(request: Request) -> Form:
         await _read(request, most, form.feed)
         form.end()
     except FormError as error:
-        zh, en = "发送的表单不完整或有误,请重发。", f"The form cannot be read: {error}."
+        zh, en = "发送的表单不完整或有误，请重发。", f"The form cannot be read: {error}."
         raise Problem(400, "bad-form", zh, en, headers=_closing(request)) from None
     return form
 
@@ -165,7 +165,7 @@ async def _read(request: Request, most: int, take: Callable[[bytes], None]) -> N
     async with Body(request.receive) as body:
         while (event := await body.next()) is not Mark.ENDED:
             if isinstance(event, Mark):
-                zh, en = "数据没有传完,请重发。", "The body did not come whole: send it again."
+                zh, en = "数据没有传完，请重发。", "The body did not come whole: send it again."
                 raise Problem(408, "cut-short", zh, en, headers={"Connection": "close"})
             taken += len(event)
             if taken > most:

@@ -186,7 +186,7 @@ def reached(state: State) -> dict[str, str]:
 
 def other_offset(offset: int) -> Refuse:
     """409: the upload is not where the client believes it to be, or another request has taken it over."""
-    zh = f"续传位置不一致:服务器已收到 {offset} 字节,请先用 HEAD 询问。"
+    zh = f"续传位置不一致：服务器已收到 {offset} 字节，请先用 HEAD 询问。"
     en = f"The upload is at byte {offset}, or another request has taken it over: ask with HEAD, then go on from there."
     return Refuse(409, "other-offset", zh, en, {"Tus-Resumable": VERSION, "Upload-Offset": str(offset)})
 
@@ -258,7 +258,7 @@ class Receiving:
         if event is Mark.ENDED and not self._is_as_promised():
             self._held.clear()
             zh, en = (
-                "数据校验不符,这一段没有保存,请重发。",
+                "数据校验不符，这一段没有保存，请重发。",
                 "The checksum does not match: this part was not kept, send it again.",
             )
             return Refuse(460, "checksum-mismatch", zh, en, {"Tus-Resumable": VERSION})
@@ -329,7 +329,10 @@ def _body(headers: Mapping[str, str], offset: int, length: int) -> Receiving | R
 def _other_version(headers: Mapping[str, str]) -> Refuse | None:
     if headers.get("tus-resumable") == VERSION:
         return None
-    zh, en = f"上传协议版本不符,需要 tus {VERSION}。", f"Another version of the upload protocol: this is tus {VERSION}."
+    zh, en = (
+        f"上传协议版本不符，需要 tus {VERSION}。",
+        f"Another version of the upload protocol: this is tus {VERSION}.",
+    )
     return Refuse(412, "tus-version", zh, en, {"Tus-Resumable": VERSION, "Tus-Version": VERSION})
 
 
@@ -345,12 +348,12 @@ def _malformed(header: str, zh: str, en: str) -> Refuse:
 
 
 def _too_large(max_size: int) -> Refuse:
-    zh = f"文件太大:最多 {max_size} 字节。请确认选择的是心电图文件。"
+    zh = f"文件太大：最多 {max_size} 字节。请确认选择的是心电图文件。"
     en = f"The file is too large: at most {max_size} bytes. Check that it is an ECG."
     return Refuse(413, "too-large", zh, en, {"Tus-Resumable": VERSION, "Tus-Max-Size": str(max_size)})
 
 
 def _beyond(length: int) -> Refuse:
-    zh = f"数据超出了声明的长度 {length} 字节,多出的没有保存。"
+    zh = f"数据超出了声明的长度 {length} 字节，多出的没有保存。"
     en = f"More bytes than the Upload-Length of {length}: the rest was not kept."
     return Refuse(413, "beyond-length", zh, en, {"Tus-Resumable": VERSION})

@@ -274,7 +274,7 @@ def _facts(received_at: int, status: str, context_problem: bool) -> dict[str, st
 
 
 def _cut() -> Refuse:
-    zh, en = "数据没有传完,没有保存,请重发。", "The body did not come whole and was not kept: send it again."
+    zh, en = "数据没有传完，没有保存，请重发。", "The body did not come whole and was not kept: send it again."
     return Refuse(408, "cut-short", zh, en, {"Tus-Resumable": tus.VERSION, "Connection": "close"})
 
 

@@ -67,7 +67,7 @@ class Ledger:
             engine.dispose()
             where = engine.url.render_as_string(hide_password=True)
             raise CannotOpen(
-                f"The database {where} cannot be opened 无法打开数据库: {engines.describe(error)}"
+                f"The database {where} cannot be opened 无法打开数据库： {engines.describe(error)}"
             ) from error
         return cls(engine, clock or SystemClock(offset_us))
 

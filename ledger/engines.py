@@ -65,7 +65,7 @@ def sqlite_module() -> ModuleType:
     raise UnsafeSqlite(
         f"SQLite {sqlite3.sqlite_version} can damage a database that two programs write: 3.51.3 is needed. "
         "Install the wheel pysqlite3, or use PostgreSQL (--database). "
-        f"SQLite {sqlite3.sqlite_version} 可能损坏数据库,需要 3.51.3:请安装 pysqlite3,或改用 PostgreSQL(--database)。"
+        f"SQLite {sqlite3.sqlite_version} 可能损坏数据库，需要 3.51.3：请安装 pysqlite3 或用 PostgreSQL(--database)。"
     )
 
 
@@ -100,7 +100,7 @@ def _make_file(path: Path) -> None:
     except OSError as error:
         raise CannotOpen(
             f"The database {path} cannot be made: {error.strerror}. Choose a folder that ecgnet may write (--data). "
-            f"无法创建数据库 {path}:请选择 ecgnet 有写权限的文件夹(--data)。"
+            f"无法创建数据库 {path}：请选择 ecgnet 有写权限的文件夹（--data）。"
         ) from error
 
 
@@ -168,12 +168,15 @@ def _set_up_postgresql(connection: Any, _record: Any) -> None:
 
 # what the engine says, and what its operator can do about it
 _SENTENCES = (
-    ("disk is full", "The disk is full: free some space. 磁盘已满:请清理空间。"),
-    ("No space left", "The database server's disk is full: free some space. 数据库服务器磁盘已满:请清理空间。"),
-    ("readonly database", "The database cannot be written: check its folder's rights. 数据库不可写:请检查文件夹权限。"),
-    ("unable to open", "The database cannot be opened: check its folder. 无法打开数据库:请检查文件夹。"),
-    ("disk I/O error", "The disk does not work: check it at once. 磁盘读写错误:请立即检查磁盘。"),
-    ("malformed", "The database is damaged: restore the backup. 数据库已损坏:请恢复备份。"),
+    ("disk is full", "The disk is full: free some space. 磁盘已满：请清理空间。"),
+    ("No space left", "The database server's disk is full: free some space. 数据库服务器磁盘已满：请清理空间。"),
+    (
+        "readonly database",
+        "The database cannot be written: check its folder's rights. 数据库不可写：请检查文件夹权限。",
+    ),
+    ("unable to open", "The database cannot be opened: check its folder. 无法打开数据库：请检查文件夹。"),
+    ("disk I/O error", "The disk does not work: check it at once. 磁盘读写错误：请立即检查磁盘。"),
+    ("malformed", "The database is damaged: restore the backup. 数据库已损坏：请恢复备份。"),
     ("database is locked", "Another program holds the database. 另一程序占用数据库。"),
     ("lock timeout", "Another program holds a row of the database. 另一程序占用数据库中的记录。"),
 )

@@ -37,7 +37,7 @@ def migrate(engine: Engine) -> None:
         if current is not None and current not in known:
             raise NewerSchema(
                 f"The database has schema {current}, which this ecgnet does not know: install the newer ecgnet. "
-                f"数据库结构 {current} 来自更新的版本:请安装新版 ecgnet。"
+                f"数据库结构 {current} 来自更新的版本：请安装新版 ecgnet。"
             )
         if current != scripts.get_current_head():
             settings = config()

@@ -31,7 +31,9 @@ site = typer.Typer(help="Clinics.", no_args_is_help=True)
 device = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 person = typer.Typer(help="People, roles, passwords.", no_args_is_help=True)
 roster = typer.Typer(help="Who is on call.", no_args_is_help=True)
+bench = typer.Typer(help="Measure the instrument.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
+app.add_typer(bench, name="bench")
 for _name, _group in (("county", county), ("site", site), ("device", device), ("person", person), ("roster", roster)):
     admin.add_typer(_group, name=_name)
 
@@ -55,7 +57,7 @@ def refuse_old_python(version: tuple[int, ...]) -> None:
     if version < OLDEST_PYTHON:
         have, need = ".".join(map(str, version)), ".".join(map(str, OLDEST_PYTHON))
         raise Refusal(
-            f"Python {have} 太旧,需要 {need} 或更新版本。", f"Python {have} is too old: {need} or newer is needed."
+            f"Python {have} 太旧，需要 {need} 或更新版本。", f"Python {have} is too old: {need} or newer is needed."
         )
 
 
@@ -102,6 +104,24 @@ def send(
     from server.commands import sending
 
     raise typer.Exit(sending.send([str(file) for file in files], to, key, urgent=urgent, symptoms=symptom or []))
+
+
+@bench.command("accuracy")
+def bench_accuracy(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder of published records.")] = Path(
+        "../shared/data"
+    ),
+    out: Annotated[Path, typer.Option(metavar="PAGE.md", help="The page that is written.")] = Path("docs/accuracy.md"),
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="Other libraries beside it, if they are there.")
+    ] = True,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Also draw the worst marks, beside the page.")] = False,
+    records: Annotated[int | None, typer.Option(metavar="N", help="Only so many records a set.", min=1)] = None,
+) -> None:
+    """Measure the instrument on published records and write the page."""
+    from server.commands import accuracy
+
+    accuracy.run(data, out, peers=peers, pictures=pictures, records=records)
 
 
 # --- the server ----------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def _county(ledger: Ledger, seed: int) -> str:
     if len(known) == 1 and known[0].name == made_up.COUNTY:
         return known[0].id
     raise Refusal(
-        "这个数据文件夹里是别的县,演示不会动它:请用 --data 换一个文件夹。",
+        "这个数据文件夹里是别的县，演示不会动它：请用 --data 换一个文件夹。",
         "This data folder holds another county, and the demonstration does not touch it: name another with --data.",
     )
 

@@ -55,12 +55,12 @@ class Person:
 
 
 PEOPLE = (
-    Person("周敏", "cardiologist", "first", "/reader/", "心内科医师,一线", "cardiologist, first on call"),
-    Person("何立", "cardiologist", "backup", "/reader/", "心内科医师,二线", "cardiologist, backup"),
+    Person("周敏", "cardiologist", "first", "/reader/", "心内科医师，一线", "cardiologist, first on call"),
+    Person("何立", "cardiologist", "backup", "/reader/", "心内科医师，二线", "cardiologist, backup"),
     Person("秦卫东", "cardiologist", "chief", "/reader/", "胸痛中心主任", "chief of the chest pain centre"),
     Person("林芳", "coordinator", "coordinator", "/board/", "胸痛协调员", "coordinator"),
-    Person("郭维", "administrator", "director", "/", "管理员,医务值班", "administrator, medical director"),
-    Person("吴秀兰", "clinic", None, "/clinic/", "村医,石桥村卫生室", "village doctor, Shiqiao clinic"),
+    Person("郭维", "administrator", "director", "/", "管理员，医务值班", "administrator, medical director"),
+    Person("吴秀兰", "clinic", None, "/clinic/", "村医，石桥村卫生室", "village doctor, Shiqiao clinic"),
 )
 
 

@@ -50,7 +50,7 @@ def need_server() -> None:
     missing = [name for name in _SERVER_NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise Refusal(
-            f'缺少服务器组件({missing[0]}):请运行 pip install "ecgnet[server]"。',
+            f'缺少服务器组件({missing[0]})：请运行 pip install "ecgnet[server]"。',
             f'The server\'s part is not installed ({missing[0]}): run pip install "ecgnet[server]".',
         )
 
@@ -59,7 +59,7 @@ def need_postgres(url: str) -> None:
     """:class:`Refusal` if the database is PostgreSQL and its driver is missing."""
     if url.startswith("postgresql") and importlib.util.find_spec("psycopg") is None:
         raise Refusal(
-            '缺少 PostgreSQL 组件(psycopg):请运行 pip install "ecgnet[server,postgres]"。',
+            '缺少 PostgreSQL 组件（psycopg）：请运行 pip install "ecgnet[server,postgres]"。',
             'PostgreSQL\'s part is not installed (psycopg): run pip install "ecgnet[server,postgres]".',
         )
 
@@ -96,7 +96,7 @@ def refuse_plain_http(settings: Settings) -> None:
     if settings.cert is not None or settings.trusted_proxy or _is_loopback(settings.host):
         return
     raise Refusal(
-        f"不能在 {settings.host} 上用明文 HTTP:请给 --cert 和 --key,或用 --trusted-proxy 写明反向代理的地址。",
+        f"不能在 {settings.host} 上用明文 HTTP：请给 --cert 和 --key，或用 --trusted-proxy 写明反向代理的地址。",
         f"Plain HTTP is not served on {settings.host}: give --cert and --key, or name the reverse proxy "
         "with --trusted-proxy.",
     )
@@ -112,7 +112,7 @@ def check_certificate(settings: Settings) -> None:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.cert, settings.key)
     except OSError as error:  # also ssl.SSLError
         raise Refusal(
-            f"证书或私钥不能用({error.strerror or error}):请检查 --cert 和 --key。",
+            f"证书或私钥不能用({error.strerror or error})：请检查 --cert 和 --key。",
             f"The certificate or its key cannot be used ({error.strerror or error}): check --cert and --key.",
         ) from error
 
@@ -135,7 +135,7 @@ def prepare_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise Refusal(
-            f"数据文件夹 {folder} 不能写入({error.strerror}):请换一个文件夹,或改它的权限。",
+            f"数据文件夹 {folder} 不能写入({error.strerror})：请换一个文件夹，或改它的权限。",
             f"The data folder {folder} cannot be written to ({error.strerror}): take another, or change its rights.",
         ) from error
 
@@ -146,7 +146,7 @@ def take_folder(folder: Path) -> lock.Lock:
         return lock.take(folder)
     except lock.Held as error:
         raise Refusal(
-            f"数据文件夹 {folder} 已有一个 ecgnet serve 在用:先停掉它,或换一个文件夹。",
+            f"数据文件夹 {folder} 已有一个 ecgnet serve 在用：先停掉它，或换一个文件夹。",
             f"Another ecgnet serve has the data folder {folder}: stop it first, or take another folder.",
         ) from error
 
@@ -182,7 +182,7 @@ def migrate(ledger: Ledger) -> None:
 
 def _no_database(error: Exception) -> Refusal:
     first = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    return Refusal(f"数据库打不开:{first}。", f"The database cannot be opened: {first}.")
+    return Refusal(f"数据库打不开：{first}。", f"The database cannot be opened: {first}.")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -200,7 +200,7 @@ def listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise Refusal(
-            f"不能监听 {host} 的 {port} 端口({error.strerror}):可能已被占用,请换一个 --port。",
+            f"不能监听 {host} 的 {port} 端口({error.strerror})：可能已被占用，请换一个 --port。",
             f"Cannot listen on {host} port {port} ({error.strerror}): it may be in use; choose another --port.",
         ) from error
     return listener

@@ -105,9 +105,11 @@ def load(flags: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"设置 {name} 不能用:{first['msg']}。", f"The setting {name}: {first['msg']}.") from error
+        raise SettingsError(f"设置 {name} 不能用：{first['msg']}。", f"The setting {name}: {first['msg']}.") from error
     except ValueError as error:  # a TOML file that cannot be parsed
-        raise SettingsError(f"{folder / FILE} 读不懂:{error}。", f"{folder / FILE} cannot be read: {error}.") from error
+        raise SettingsError(
+            f"{folder / FILE} 读不懂：{error}。", f"{folder / FILE} cannot be read: {error}."
+        ) from error
     if (found.cert is None) != (found.key is None):
         raise SettingsError(
             "cert 和 key 要一起给。", "The settings cert and key belong together: give both or neither."

@@ -47,7 +47,7 @@ QUEUE = due.Queue(
 
 FAILED = {
     "code": "FAILED",
-    "zh": "机器分析没有完成(服务器的问题,不是您的图的问题)。图已保存,医生会直接看图。",
+    "zh": "机器分析没有完成（服务器的问题，不是您的图的问题）。图已保存，医生会直接看图。",
     "en": "The analysis did not finish: our fault, not your tracing's. It is safe; a doctor reads it as it is.",
 }
 

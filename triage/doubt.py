@@ -12,7 +12,7 @@ from typing import Any
 AGE_YEARS = 10  # a typed age is often a few years off; a decade is another person
 
 TWO_IDENTITIES = {
-    "zh": "同一份图登记在两位病人名下,请核对病人",
+    "zh": "同一份图登记在两位病人名下，请核对病人",
     "en": "One tracing under two patients: check who it is",
 }
 
@@ -33,7 +33,7 @@ def about(
         return None
     zh, en = "和".join(zh for zh, _ in named), " and ".join(en for _, en in named)
     return {
-        "zh": f"文件里的{zh}与填写的不同,图可能属于另一位病人",
+        "zh": f"文件里的{zh}与填写的不同，图可能属于另一位病人",
         "en": f"The file states another {en} than the clinic: it may be another patient's tracing",
     }
 

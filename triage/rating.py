@@ -132,9 +132,9 @@ def rate(document: Mapping[str, Any] | None, facts: Facts) -> Rating:
 def unread(facts: Facts) -> Rating:
     """The colour of a tracing that nothing has read."""
     if facts.urgent:
-        return _rating(Colour.RED, "村医急救呼叫,图未判读", "Clinic's emergency call, tracing not read", "URGENT")
+        return _rating(Colour.RED, "村医急救呼叫，图未判读", "Clinic's emergency call, tracing not read", "URGENT")
     if facts.state is Symptoms.ONGOING:
-        return _rating(Colour.ORANGE, "有症状,图未判读", "Symptoms, tracing not read", "UNREAD")
+        return _rating(Colour.ORANGE, "有症状，图未判读", "Symptoms, tracing not read", "UNREAD")
     if facts.identities > 1:
         return _rating(Colour.ORANGE, doubt.TWO_IDENTITIES["zh"], doubt.TWO_IDENTITIES["en"], "IDENTITY")
     return _rating(None, "图未判读", "Tracing not read", "UNREAD")
@@ -177,7 +177,7 @@ def _named(finding: Mapping[str, Any], colour: Colour, zh: str = "", en: str = "
     name: Mapping[str, str] = finding.get("name") or {"zh": code, "en": code}
     is_doubtful = colour in (Colour.RED, Colour.ORANGE)
     text_zh = ("可能" if is_doubtful else "") + name["zh"] + zh
-    text_en = _sentence(("possible " if is_doubtful else "") + name["en"] + en)
+    text_en = _sentence((f"possible {_within(name['en'])}" if is_doubtful else name["en"]) + en)
     return _Vote(colour, text_zh, text_en, code, finding.get("evidence") or ())
 
 
@@ -297,14 +297,14 @@ def _not_assessable(document: Mapping[str, Any], facts: Facts) -> Iterable[_Vote
             why: Mapping[str, str] = item.get("why") or {}
             zh, en = why.get("zh", "").rstrip("。"), why.get("en", "").rstrip(".")
             colour = Colour(row["colours"][facts.state])
-            yield _Vote(colour, f"ST段不能判断:{zh}", f"ST cannot be judged: {en}", "ST_NOT_ASSESSED")
+            yield _Vote(colour, f"ST段不能判断：{zh}", f"ST cannot be judged: {en}", "ST_NOT_ASSESSED")
             return
 
 
 def _quality(document: Mapping[str, Any], _facts: Facts) -> Iterable[_Vote]:
     grade = document["quality"]["grade"]
     if grade in WHOLE_RECORD:
-        yield _Vote(Colour.YELLOW, f"图质{grade}级,未能判断", f"Grade {grade}, could not be judged", "QUALITY")
+        yield _Vote(Colour.YELLOW, f"图质{grade}级，未能判断", f"Grade {grade}, could not be judged", "QUALITY")
 
 
 def _floors(facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
@@ -315,10 +315,15 @@ def _floors(facts: Facts, votes: Sequence[_Vote]) -> list[_Vote]:
         words = doubt.TWO_IDENTITIES
         floors.append(_Vote(Colour.ORANGE, words["zh"], words["en"], "IDENTITY"))
     if facts.has_acs:
-        floors.append(_Vote(Colour.YELLOW, "有症状,心电图未见急性改变", "Symptoms, no acute change seen", "ACS_SX"))
+        floors.append(_Vote(Colour.YELLOW, "有症状，心电图未见急性改变", "Symptoms, no acute change seen", "ACS_SX"))
     if not votes:
         floors.append(_Vote(Colour.YELLOW, "未能得出结论", "No conclusion was possible", "NO_FINDING"))
     return floors
+
+
+def _within(text: str) -> str:
+    """A name inside a sentence: no capital, unless it is an abbreviation's."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _sentence(text: str) -> str:
@@ -364,34 +369,34 @@ VILLAGE: dict[Colour | None, dict[str, dict[str, str]]] = {
             "en": "The ECG suggests a possible heart attack or a dangerous rhythm",
         },
         "action": {
-            "zh": "让病人平卧不动、备好除颤仪、准备转运,不要离开,县医院马上来电",
+            "zh": "让病人平卧不动、备好除颤仪、准备转运，不要离开，县医院马上来电",
             "en": "Keep the patient lying still, defibrillator ready, prepare transfer, stay: the county is calling",
         },
     },
     Colour.ORANGE: {
         "answer": {"zh": "心电图有危险改变", "en": "The ECG shows a dangerous change"},
         "action": {
-            "zh": "病人不要走动,10分钟内医生回复,胸痛加重立即呼120",
+            "zh": "病人不要走动，10分钟内医生回复，胸痛加重立即呼120",
             "en": "Keep the patient at rest; a doctor answers within 10 minutes; if the pain gets worse call 120",
         },
     },
     Colour.YELLOW: {
-        "answer": {"zh": "心电图有异常,医生将尽快回复", "en": "The ECG is abnormal; a doctor will answer soon"},
+        "answer": {"zh": "心电图有异常，医生将尽快回复", "en": "The ECG is abnormal; a doctor will answer soon"},
         "action": {
-            "zh": "若仍胸痛,10–20分钟后再做一次心电图",
+            "zh": "若仍胸痛，10–20分钟后再做一次心电图",
             "en": "If chest pain goes on, record again in 10–20 minutes",
         },
     },
     Colour.GREEN: {
         "answer": {"zh": "目前心电图未见明显异常", "en": "Nothing abnormal stands out in the ECG at present"},
         "action": {
-            "zh": "如有胸痛,正常心电图不能排除心梗,请再做一次",
+            "zh": "如有胸痛，正常心电图不能排除心梗，请再做一次",
             "en": "With chest pain a normal ECG does not exclude a heart attack: record again",
         },
     },
     None: {
         "answer": {
-            "zh": "图已收到,机器未能判读,医生会看",
+            "zh": "图已收到，机器未能判读，医生会看",
             "en": "Received; the machine could not read it, a doctor will look",
         },
         "action": {"zh": "病人不适加重请打县医院电话", "en": "If the patient gets worse, call the county"},

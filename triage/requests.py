@@ -28,14 +28,14 @@ def request_of(action: str, identity: str | None, body: Mapping[str, Any]) -> Re
     """The action with its parts; 422 in words if one is missing or of the wrong kind."""
     case, seen = body.get("case"), body.get("seen")
     if not isinstance(case, str) or not case:
-        raise Problem(422, "case-needed", "缺少病例编号(case)。", "The case is missing (case).")
+        raise Problem(422, "case-needed", "缺少病例编号（case）。", "The case is missing (case).")
     if not isinstance(seen, int) or isinstance(seen, bool) or not 0 <= seen <= MAX_SEEN:
-        zh, en = "缺少屏上最后一个序号(seen)。", "The last number that was on the screen is missing (seen)."
+        zh, en = "缺少屏上最后一个序号（seen）。", "The last number that was on the screen is missing (seen)."
         raise Problem(422, "seen-needed", zh, en)
     if identity is not None and (not 0 < len(identity) <= MAX_ID or not usable(identity)):
-        zh, en = f"操作编号(id)应为 1–{MAX_ID} 个字符。", f"The id of an action has 1 to {MAX_ID} characters."
+        zh, en = f"操作编号（id）应为 1–{MAX_ID} 个字符。", f"The id of an action has 1 to {MAX_ID} characters."
         raise Problem(422, "id-kind", zh, en)
-    words = {name: body.get(name) for name in ("colour", "reason", "note")}
+    words = {name: body.get(name) for name in ("colour", "upgrade", "reason", "note")}
     for name, value in words.items():
         if value is not None and (not isinstance(value, str) or not usable(value)):
             raise Problem(422, f"{name}-kind", f"{name} 应为文字。", f"{name} must be text.")

@@ -27,7 +27,7 @@ from triage.rating import RANK, VILLAGE, Colour
 STAND_DOWN_REASONS: dict[str, tuple[str, str]] = {
     "artefact": ("伪差或干扰", "artefact"),
     "lead_reversal": ("导联接反", "electrodes reversed"),
-    "known_unchanged": ("已知,与旧图相同", "known, unchanged from an earlier ECG"),
+    "known_unchanged": ("已知，与旧图相同", "known, unchanged from an earlier ECG"),
     "early_repolarisation": ("早期复极", "early repolarisation"),
     "old_infarction": ("陈旧性改变", "old infarction"),
     "other": ("其他", "other"),
@@ -35,7 +35,7 @@ STAND_DOWN_REASONS: dict[str, tuple[str, str]] = {
 
 _AGAIN = {"zh": "请处理好电极后马上重做一次", "en": "Mend the electrodes and record again at once"}
 _WATCH = VILLAGE[Colour.YELLOW]["action"]
-_NOTHING_NEW = {"zh": "心电图有旧的改变,未见新的急性改变", "en": "The ECG shows an old change and no new acute one"}
+_NOTHING_NEW = {"zh": "心电图有旧的改变，未见新的急性改变", "en": "The ECG shows an old change and no new acute one"}
 _NOT_JUDGED = {"zh": "这张图不能用来判断", "en": "This tracing cannot be judged"}
 # What a stood-down case tells the village where "nothing abnormal" would be untrue (CLINICAL.md §5.6, §6): a tracing
 # that cannot be judged, and a change that is there but old, are YELLOW; the others GREEN.
@@ -60,6 +60,9 @@ class Request:
     seen: int
     id: str | None = None
     colour: str | None = None
+    """Of a downgrade: the less urgent colour."""
+    upgrade: str | None = None
+    """Of a confirmation: the more urgent colour that the doctor sees."""
     reason: str | None = None
     note: str | None = None
 
@@ -105,7 +108,7 @@ async def act(ledger: Ledger, actor: Actor, request: Request) -> dict[str, Any]:
         first = await _committed(ledger, actor, request)
     except _Changed as changed:
         now = await ledger.aread(lambda connection: views.case(connection, actor, request.case))
-        zh, en = "这个病例有了新的情况,请看过再操作。", "The case has changed since: look at it, then decide."
+        zh, en = "这个病例有了新的情况，请看过再操作。", "The case has changed since: look at it, then decide."
         raise refused(changed.legal, zh, en, case=now) from None
     if first is not None:
         return first
@@ -130,7 +133,7 @@ def _act(transaction: Transaction, actor: Actor, request: Request) -> dict[str, 
     """The change itself; the first answer if it was done before."""
     perform = ACTIONS.get(request.action)
     if perform is None:
-        raise Problem(422, "unknown-action", f"没有这个操作:{request.action}", f"There is no action {request.action}")
+        raise Problem(422, "unknown-action", f"没有这个操作：{request.action}", f"There is no action {request.action}")
     case = _locked(transaction, actor, request)
     if request.id is not None:  # asked with the case locked: of two at once, the second finds the first
         done = transaction.connection.execute(_DONE, _key(actor, request)).one_or_none()
@@ -145,7 +148,7 @@ def _act(transaction: Transaction, actor: Actor, request: Request) -> dict[str, 
         f"case.{request.action}",
         f"case/{case.id}",
         reason=request.reason,
-        detail={"seen": request.seen, "colour": request.colour},
+        detail={"seen": request.seen, "colour": request.colour, "upgrade": request.upgrade},
     )
     return None
 
@@ -254,10 +257,10 @@ def _confirm(transaction: Transaction, actor: Actor, request: Request, case: Row
     """The case's colour, or a more urgent one that the cardiologist sees; an unread tracing may be given any."""
     _as_seen(transaction, actor, request, case)
     own = Colour(case.colour) if case.colour else None
-    target = next((colour for colour in Colour if colour == request.colour), None)
-    if request.colour is not None and (target is None or (own is not None and RANK[target] > RANK[own])):
+    target = next((colour for colour in Colour if colour == request.upgrade), None)
+    if request.upgrade is not None and (target is None or (own is not None and RANK[target] > RANK[own])):
         known = [colour.value for colour in Colour if own is None or RANK[colour] <= RANK[own]]
-        zh = f"确认可用的颜色:{'、'.join(known)};更低的请用降级"
+        zh = f"确认可用的颜色：{'、'.join(known)}；更低的请用降级"
         en = f"To confirm, the colour is one of {', '.join(known)}; a less urgent one is a downgrade"
         raise Problem(422, "colour-needed", zh, en, colours=known)
     _decide(transaction, actor, request, case, target or own or Colour.YELLOW)
@@ -268,7 +271,7 @@ def _downgrade(transaction: Transaction, actor: Actor, request: Request, case: R
     target = next((colour for colour in Colour if colour == request.colour), None)
     if target is None or RANK[target] <= case.rank:
         lower = [colour.value for colour in Colour if RANK[colour] > case.rank]
-        zh = f"降级需要更低的颜色:{'、'.join(lower) or '没有'}"
+        zh = f"降级需要更低的颜色：{'、'.join(lower) or '没有'}"
         raise Problem(
             422, "colour-needed", zh, f"A less urgent colour is needed: {', '.join(lower) or 'none'}", colours=lower
         )
@@ -289,7 +292,7 @@ def _needs_reason(request: Request) -> None:
         raise Problem(
             422,
             "reason-needed",
-            f"需要原因代码:{known}",
+            f"需要原因代码：{known}",
             f"A reason code is needed: {known}",
             reasons=list(STAND_DOWN_REASONS),
         )

@@ -27,7 +27,7 @@ ActionBody = Annotated[
     dict[str, Any],
     Body(
         description="`seen`: the last number of the case that was on the screen; `id`: the client's own; "
-        "`colour`, `reason`, `note` where the action needs them.",
+        "`colour` and `reason` of a downgrade, `upgrade` of a confirmation to a more urgent colour, `note`.",
         examples=[{"seen": 42, "id": "8b0c…", "reason": "artefact"}],
     ),
 ]
@@ -180,7 +180,7 @@ def _paged(page: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return page()
     except (ValueError, TypeError):
-        raise Problem(422, "bad-cursor", "翻页位置(cursor)无效。", "The cursor is not one of ours.") from None
+        raise Problem(422, "bad-cursor", "翻页位置（cursor）无效。", "The cursor is not one of ours.") from None
 
 
 async def _stored(ledger: Ledger, actor: Actor, exam: str) -> Any:

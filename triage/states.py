@@ -157,18 +157,18 @@ def mermaid(machine: Machine) -> str:
 
 # What each state means, for the docs.
 _WORDS: dict[str, str] = {
-    "exam received": "Its bytes are safe; nothing has read them yet. 已收到,尚未判读。",
+    "exam received": "Its bytes are safe; nothing has read them yet. 已收到，尚未判读。",
     "exam analysed": "The instrument has measured it. 机器已判读。",
     "exam unreadable": "The file cannot be read as an ECG: the file's fault. 文件读不出心电图。",
     "exam failed": "The instrument did not finish three times: our fault. 机器三次未能完成。",
     "case open": "Nobody has answered. 无人应答。",
-    "case acknowledged": "A named person is looking at it; no decision yet. 有人在看,尚未决定。",
+    "case acknowledged": "A named person is looking at it; no decision yet. 有人在看，尚未决定。",
     "case confirmed": "A cardiologist holds the colour to be right. 医生确认。",
     "case downgraded": "A cardiologist gave it a less urgent colour. 医生降级。",
     "case stood_down": "A cardiologist found that there is nothing to do. 医生解除。",
     "alert raised": "It rings and climbs. 正在呼叫并逐级升级。",
-    "alert acknowledged": "Somebody answered; without a decision the ladder goes on. 已应答;不决定则继续升级。",
-    "alert decided": "A cardiologist has decided: the ladder has ended. 已决定,升级结束。",
+    "alert acknowledged": "Somebody answered; without a decision the ladder goes on. 已应答；不决定则继续升级。",
+    "alert decided": "A cardiologist has decided: the ladder has ended. 已决定，升级结束。",
 }
 
 

@@ -36,7 +36,7 @@ NOT_IN_THIS_VERSION = (
 )
 """Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
 WHY_NORMAL = Text(
-    "“正常”须全部规则都已评估;本版本尚有规则未包含。",
+    "“正常”须全部规则都已评估；本版本尚有规则未包含。",
     "“Normal” needs every rule assessed; this version does not hold them all.",
 )
 

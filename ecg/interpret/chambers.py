@@ -8,11 +8,13 @@ from ecg.interpret.logic import Test, any3, compare
 from ecg.recording import Sex, Text
 
 NAMES = {
-    "H_LVH_SL": Text("左室高电压(Sokolow-Lyon)", "LVH voltage, Sokolow–Lyon"),
-    "H_LVH_CV": Text("左室高电压(Cornell)", "LVH voltage, Cornell"),
+    "H_LVH_SL": Text("左室高电压（Sokolow-Lyon）", "LVH voltage, Sokolow–Lyon"),
+    "H_LVH_CV": Text("左室高电压（Cornell）", "LVH voltage, Cornell"),
 }
 SUPPRESSED_BY = ("C_LBBB", "C_WPW", "C_PACE_V", "R_VT")
-WHY_WIDE = Text("宽QRS(左束支阻滞、起搏、预激或室速)时不判断。", "Not judged with LBBB, pacing, pre-excitation or VT.")
+WHY_WIDE = Text(
+    "宽QRS（左束支阻滞、起搏、预激或室速）时不判断。", "Not judged with LBBB, pacing, pre-excitation or VT."
+)
 
 
 def sokolow(facts: Facts) -> list[Test]:

@@ -19,7 +19,7 @@ NAMES = {
     "C_RBBB": Text("完全性右束支阻滞", "Right bundle branch block"),
     "C_IVCD": Text("非特异性室内传导阻滞", "Non-specific intraventricular conduction delay"),
     "C_WPW": Text("心室预激", "Ventricular pre-excitation"),
-    "C_PACE_V": Text("心室起搏(可能)", "Ventricular paced rhythm (possible)"),
+    "C_PACE_V": Text("心室起搏（可能）", "Ventricular paced rhythm (possible)"),
 }
 PACED_SHARE = 0.8
 """Share of beats that a spike precedes (CLINICAL.md §3.3)."""

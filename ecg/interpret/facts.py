@@ -24,8 +24,8 @@ from ecg.interpret.logic import rounded
 from ecg.recording import PatientFacts, Sex, Text
 from ecg.rules import Ruleset
 
-WHY_QUALITY = Text("信号质量不足,不作判断。", "The signal is too poor for this.")
-WHY_CHILD = Text("16岁以下,成人标准不适用。", "Under 16 years: adult criteria do not apply.")
+WHY_QUALITY = Text("信号质量不足，不作判断。", "The signal is too poor for this.")
+WHY_CHILD = Text("16岁以下，成人标准不适用。", "Under 16 years: adult criteria do not apply.")
 WHY_LEADS = Text("缺少所需导联。", "Leads that this needs are missing.")
 WHY_BEATS = Text("没有可测量的心搏。", "No beat could be measured.")
 WHY_VERSION = Text("本版本尚未包含此规则。", "This version does not hold that rule yet.")

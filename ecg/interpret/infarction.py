@@ -19,13 +19,13 @@ from ecg.recording import Sex, Text
 
 SOURCE = "UDMI4; ESC-ACS23; CLINICAL §4.1"
 NAMES = {
-    "STEMI_ANTSEPT": Text("急性ST段抬高型心肌梗死:前间壁", "ST-elevation MI, anteroseptal"),
-    "STEMI_ANT": Text("急性ST段抬高型心肌梗死:前壁", "ST-elevation MI, anterior"),
-    "STEMI_HLAT": Text("急性ST段抬高型心肌梗死:高侧壁", "ST-elevation MI, high lateral"),
-    "STEMI_LAT": Text("急性ST段抬高型心肌梗死:侧壁", "ST-elevation MI, lateral"),
-    "STEMI_INF": Text("急性ST段抬高型心肌梗死:下壁", "ST-elevation MI, inferior"),
-    "STEMI_RV": Text("急性ST段抬高型心肌梗死:右室", "ST-elevation MI, right ventricular"),
-    "STEMI_POST": Text("急性ST段抬高型心肌梗死:正后壁", "ST-elevation MI, posterior"),
+    "STEMI_ANTSEPT": Text("急性前间壁心肌梗死（STEMI）", "Acute anteroseptal MI (STEMI)"),
+    "STEMI_ANT": Text("急性前壁心肌梗死（STEMI）", "Acute anterior MI (STEMI)"),
+    "STEMI_HLAT": Text("急性高侧壁心肌梗死（STEMI）", "Acute high lateral MI (STEMI)"),
+    "STEMI_LAT": Text("急性侧壁心肌梗死（STEMI）", "Acute lateral MI (STEMI)"),
+    "STEMI_INF": Text("急性下壁心肌梗死（STEMI）", "Acute inferior MI (STEMI)"),
+    "STEMI_RV": Text("急性右室心肌梗死（STEMI）", "Acute right ventricular MI (STEMI)"),
+    "STEMI_POST": Text("急性正后壁心肌梗死（STEMI）", "Acute posterior MI (STEMI)"),
     "STEMI_BORDERLINE": Text("ST段抬高接近标准", "ST elevation close to the limit"),
     "STE_NONCONTIG": Text("非相邻导联ST段抬高", "ST elevation in a single, non-contiguous lead"),
 }
@@ -34,22 +34,22 @@ POSTERIOR, RIGHT = ("V7", "V8", "V9"), ("V3R", "V4R", "V5R")
 ANTERIOR = {("V1", "V2"), ("V2", "V3"), ("V3", "V4"), ("V4", "V5")}
 WIDE = {
     "C_LBBB": Text(
-        "左束支阻滞:本表不适用,须用§4.5标准,由医师判读。",
+        "左束支阻滞：本表不适用，须用§4.5标准，由医师判读。",
         "Left bundle branch block: this table does not apply (§4.5 does); a physician must read.",
     ),
     "C_PACE_V": Text(
-        "起搏心律:本表不适用,须用§4.5标准,由医师判读。",
+        "起搏心律：本表不适用，须用§4.5标准，由医师判读。",
         "Paced rhythm: this table does not apply (§4.5 does); a physician must read.",
     ),
-    "C_WPW": Text("预激:ST段不能判断。", "Pre-excitation: ST cannot be assessed."),
-    "R_VT": Text("室性心动过速:ST段不能判断。", "Ventricular tachycardia: ST cannot be assessed."),
-    "R_VF": Text("室颤:ST段不能判断。", "Ventricular fibrillation: ST cannot be assessed."),
+    "C_WPW": Text("预激：ST段不能判断。", "Pre-excitation: ST cannot be assessed."),
+    "R_VT": Text("室性心动过速：ST段不能判断。", "Ventricular tachycardia: ST cannot be assessed."),
+    "R_VF": Text("室颤：ST段不能判断。", "Ventricular fibrillation: ST cannot be assessed."),
 }
-WHY_ST = Text("ST段不能判断(滤波、增益或心搏不足)。", "ST cannot be judged (filter, gain, or too few beats).")
+WHY_ST = Text("ST段不能判断（滤波、增益或心搏不足）。", "ST cannot be judged (filter, gain, or too few beats).")
 WHY_EXTRA = {
-    "STEMI_POST": Text("没有V7–V9:如有怀疑请加做。", "No V7–V9: record them if in doubt."),
+    "STEMI_POST": Text("没有V7–V9：如有怀疑请加做。", "No V7–V9: record them if in doubt."),
     "STEMI_RV": Text(
-        "没有V3R–V4R:下壁抬高时请加做右胸导联。", "No V3R–V4R: record right chest leads with inferior elevation."
+        "没有V3R–V4R：下壁抬高时请加做右胸导联。", "No V3R–V4R: record right chest leads with inferior elevation."
     ),
 }
 

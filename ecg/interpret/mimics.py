@@ -19,7 +19,7 @@ J_AMBIGUOUS = Argument(
     "J_AMBIGUOUS",
     False,
     Text(
-        "J后20毫秒没有相邻导联仍达标:J点位置存疑。",
+        "J后20毫秒没有相邻导联仍达标：J点位置存疑。",
         "No contiguous pair still meets its limits 20 ms after J: the J point is in doubt.",
     ),
 )
@@ -65,7 +65,7 @@ def _aneurysm(facts: Facts, leads: set[str]) -> Argument | None:
     qrs = [facts.value(n, "qrs_pp_mv") for n in V1_V4]
     if any(v is None for v in t + qrs) or not all(qrs):
         return Argument(
-            "ANEURYSM", True, Text("室壁瘤规则缺数据,不能解释抬高。", "Aneurysm rule lacks data: it explains nothing.")
+            "ANEURYSM", True, Text("室壁瘤规则缺数据，不能解释抬高。", "Aneurysm rule lacks data: it explains nothing.")
         )
     heights, sizes = [v or 0.0 for v in t], [v or 1.0 for v in qrs]
     a = round(sum(heights) / sum(sizes), 4)
@@ -76,12 +76,12 @@ def _aneurysm(facts: Facts, leads: set[str]) -> Argument | None:
         return Argument(
             "ANEURYSM",
             False,
-            Text(f"有Q/QS且T波低:{numbers},符合室壁瘤。", f"Q or QS with low T, {numbers}: fits an old aneurysm."),
+            Text(f"有Q/QS且T波低：{numbers}，符合室壁瘤。", f"Q or QS with low T, {numbers}: fits an old aneurysm."),
         )
     return Argument(
         "ANEURYSM",
         True,
-        Text(f"有Q/QS但T波高:{numbers},符合急性。", f"Q or QS but tall T, {numbers}: fits an acute infarction."),
+        Text(f"有Q/QS但T波高：{numbers}，符合急性。", f"Q or QS but tall T, {numbers}: fits an acute infarction."),
     )
 
 
@@ -119,7 +119,7 @@ def _hypertrophy(facts: Facts, leads: set[str]) -> Argument | None:
             "H_LVH",
             False,
             Text(
-                f"左室肥大伴劳损,ST/QRS {said}(<0.25):继发性抬高。",
+                f"左室肥大伴劳损，ST/QRS {said}(<0.25)：继发性抬高。",
                 f"LVH with strain, ST/QRS {said} (< 0.25): secondary elevation.",
             ),
         )
@@ -128,5 +128,5 @@ def _hypertrophy(facts: Facts, leads: set[str]) -> Argument | None:
     return Argument(
         "H_LVH",
         True,
-        Text(f"有左室高电压,但{zh}:不能解释抬高。", f"LVH voltage, but {reason}: it does not explain the elevation."),
+        Text(f"有左室高电压，但{zh}：不能解释抬高。", f"LVH voltage, but {reason}: it does not explain the elevation."),
     )

@@ -28,13 +28,13 @@ NAMES = {
     "R_SVT": Text("室上性心动过速", "Supraventricular tachycardia"),
     "R_PVC": Text("室性早搏", "Premature ventricular complex"),
     "C_WPW_AF": Text("房颤伴预激", "Pre-excited atrial fibrillation"),
-    "VF_ASYSTOLE_CHECK": Text("请立即看病人:可能室颤或停搏", "Look at the patient: VF or asystole cannot be excluded"),
+    "VF_ASYSTOLE_CHECK": Text("请立即看病人：可能室颤或停搏", "Look at the patient: VF or asystole cannot be excluded"),
 }
 WHY_P = Text("看不清P波或心搏不足5个。", "P waves cannot be judged, or fewer than five beats.")
 WHY_ELECTRODES = Text(
-    "电极可能脱落:先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first."
+    "电极可能脱落：先看病人和电极。", "Electrodes may be off: look at the patient and the electrodes first."
 )
-WHY_UNLIKE = Text("QRS波形互不相似,可能是干扰。", "No QRS repeats itself: perhaps nothing but noise.")
+WHY_UNLIKE = Text("QRS波形互不相似，可能是干扰。", "No QRS repeats itself: perhaps nothing but noise.")
 LEAST_SHARE = 0.4
 """The dominant shape holds at least this share of the beats, or there is no rhythm to name [project]."""
 ENTROPY_BIN = 0.05

@@ -56,4 +56,5 @@ def _derived(held: dict[str, Floats]) -> dict[str, Floats]:
     if np.linalg.matrix_rank(weights) < 2:
         return {}
     first, second = np.linalg.pinv(weights) @ np.array([held[n] for n in known])
-    return {n: a * first + b * second for n, (a, b) in FROM_I_II.items() if n not in held}
+    with np.errstate(invalid="ignore", over="ignore"):  # an infinite sample is no sample, and so is what follows of it
+        return {n: a * first + b * second for n, (a, b) in FROM_I_II.items() if n not in held}

@@ -30,68 +30,68 @@ BANDS: dict[str, tuple[float, float, float]] = {
 _S = Text
 SENTENCES: dict[str, Text] = {
     "Q_OFF limb": _S(
-        "{where}电极脱落或接触不良:请用酒精擦净皮肤,重新固定后再做一次。",
+        "{where}电极脱落或接触不良：请用酒精擦净皮肤，重新固定后再做一次。",
         "{where} electrode is off or loose: clean the skin with alcohol, re-attach, record again.",
     ),
     "Q_OFF V": _S(
-        "胸导联{where}没有信号:检查该吸球/贴片和导线,再做一次。",
+        "胸导联{where}没有信号：检查该吸球/贴片和导线，再做一次。",
         "No signal in {where}: check its cup/patch and wire, record again.",
     ),
     "Q_FLAT": _S(
-        "{where}几乎是直线:检查电极是否接好、是否接错。",
+        "{where}几乎是直线：检查电极是否接好、是否接错。",
         "{where} is nearly flat: check that the electrode is attached and in the right place.",
     ),
     "Q_CLIP": _S(
-        "波形顶部被切掉:检查增益设置,让电极贴紧后重做。",
+        "波形顶部被切掉：检查增益设置，让电极贴紧后重做。",
         "Peaks are cut off: check the gain, press electrodes firmly, repeat.",
     ),
     "Q_HF": _S(
-        "肌肉抖动干扰:让病人放松、保暖、手臂放平,安静30秒后重做。",
+        "肌肉抖动干扰：让病人放松、保暖、手臂放平，安静30秒后重做。",
         "Muscle tremor: relax and warm the patient, arms resting, wait 30 s, repeat.",
     ),
     "Q_AC": _S(
-        "交流电干扰:拔掉充电器,远离电器和电热毯,检查右腿(地线)电极后重做。",
+        "交流电干扰：拔掉充电器，远离电器和电热毯，检查右腿（地线）电极后重做。",
         "Mains interference: unplug the charger, move away from appliances, check the right-leg electrode, repeat.",
     ),
     "Q_BW": _S(
-        "基线漂移:请病人平静呼吸、不要说话,压紧电极后重做。",
+        "基线漂移：请病人平静呼吸、不要说话，压紧电极后重做。",
         "Baseline wander: quiet breathing, no talking, firm electrodes, repeat.",
     ),
     "Q_STEP": _S(
-        "信号跳动:导线被拉扯或电极松动,固定导线后重做。", "Signal jumps: a wire is pulled or loose, fix it, repeat."
+        "信号跳动：导线被拉扯或电极松动，固定导线后重做。", "Signal jumps: a wire is pulled or loose, fix it, repeat."
     ),
-    "Q_SHORT": _S("记录时间太短:请连续记录至少10秒。", "Recording too short: record at least 10 s."),
-    "Q_BEATS": _S("干净的心搏太少:请重做,时间延长到20秒。", "Too few clean beats: repeat for 20 s."),
+    "Q_SHORT": _S("记录时间太短：请连续记录至少10秒。", "Recording too short: record at least 10 s."),
+    "Q_BEATS": _S("干净的心搏太少：请重做，时间延长到20秒。", "Too few clean beats: repeat for 20 s."),
     "Q_REV arms": _S(
-        "左右手电极可能接反:红色接右手、黄色接左手,核对后立即重做。",
+        "左右手电极可能接反：红色接右手、黄色接左手，核对后立即重做。",
         "Arm electrodes may be swapped: red = right arm, yellow = left arm (IEC colours); check, repeat at once.",
     ),
     "Q_REV leg": _S(
-        "手和脚的电极可能接反:红右手、黄左手、绿左脚、黑右脚,核对后重做。",
+        "手和脚的电极可能接反：红右手、黄左手、绿左脚、黑右脚，核对后重做。",
         "An arm and a leg electrode may be swapped: red RA, yellow LA, green LL, black RL; check, repeat.",
     ),
     "Q_REV V": _S(
-        "{where}可能接反:按V1(胸骨右缘第4肋间)到V6顺序核对后重做。",
+        "{where}可能接反：按V1（胸骨右缘第4肋间）到V6顺序核对后重做。",
         "{where} may be swapped: check the order from V1 (4th space, right sternal edge) to V6, repeat.",
     ),
     "Q_REV limb-V": _S(
-        "肢体导线和胸导联导线可能插错(注意同色导线),核对后重做。",
+        "肢体导线和胸导联导线可能插错（注意同色导线），核对后重做。",
         "A limb and a chest wire may be swapped (same colours!); check, repeat.",
     ),
     "Q_BAND": _S(
-        "机器设在监护滤波,不能判断ST段:请改为诊断模式(0.05–150Hz)重做。",
+        "机器设在监护滤波，不能判断ST段：请改为诊断模式（0.05–150Hz）重做。",
         "Device is in monitor filter mode, ST cannot be judged: switch to diagnostic (0.05–150 Hz), repeat.",
     ),
     "Q_LEADSET": _S(
-        "导联不全,只能看心律:请接好12个导联后重做。",
+        "导联不全，只能看心律：请接好12个导联后重做。",
         "Leads are missing, only the rhythm can be read: connect all 12 leads, repeat.",
     ),
     "Q_GAIN": _S(
-        "文件里的增益有误,已按推定值显示:请用标准增益(10mm/mV)重做一次。",
+        "文件里的增益有误，已按推定值显示：请用标准增益（10mm/mV）重做一次。",
         "The gain in the file is wrong and was inferred: repeat with standard gain (10 mm/mV).",
     ),
     "Q_ALGEBRA": _S(
-        "导联数据不一致,机器或接线有错:请重新接线再做,仍不行请报修。",
+        "导联数据不一致，机器或接线有错：请重新接线再做，仍不行请报修。",
         "Leads contradict each other: re-connect and repeat; if it persists report the device.",
     ),
 }

@@ -28,14 +28,14 @@ TOLERANCE_MV = 0.030
 ASSUMED = Note(
     "GAIN_ASSUMED",
     Text(
-        "文件里的增益有误,按 1 µV/计数 推定。",
+        "文件里的增益有误，按 1 µV/计数 推定。",
         "The gain in the file is wrong; 1 µV a count was inferred from the leads themselves.",
     ),
 )
 UNKNOWN = Note(
     "GAIN_UNKNOWN",
     Text(
-        "文件里的增益不可信,也无法推定:振幅不作判断。",
+        "文件里的增益不可信，也无法推定：振幅不作判断。",
         "The gain in the file is not plausible and none could be inferred: no amplitude is judged.",
     ),
 )

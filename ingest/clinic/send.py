@@ -143,7 +143,7 @@ def pack(group: Sequence[Path]) -> Parcel:
             parts.append((path.name, path.read_bytes()))
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise LocalFileError("FILE", f"文件读不出来:{path}({why})。", f"{path} cannot be read: {why}.") from error
+            raise LocalFileError("FILE", f"文件读不出来：{path}({why})。", f"{path} cannot be read: {why}.") from error
     if len(parts) == 1:
         return Parcel(*parts[0])
     return Parcel(f"{group[0].stem}.zip", zip_of(parts))
@@ -228,7 +228,7 @@ class _Sending:
         if answer.headers.get("Ecgnet-Sha256") != self.sha256:
             raise RefusedError(
                 "DIGEST",
-                "县里收到的内容与本机文件不一致,请重发并联系县管理员。",
+                "县里收到的内容与本机文件不一致，请重发并联系县管理员。",
                 "The county received other bytes than were sent: send again, and tell the county's administrator.",
             )
         receipt: dict[str, Any] = {"exam": exam, "sha256": self.sha256, "bytes": len(self.parcel.data)}
@@ -263,7 +263,7 @@ class _Sending:
             host = self.client.base_url.host
             raise UnreachableError(
                 "UNREACHABLE",
-                f"连不上县服务器 {host}({why}):文件没有送达,请检查网络后再试,急的话请打电话。",
+                f"连不上县服务器 {host}({why})：文件没有送达，请检查网络后再试，急的话请打电话。",
                 f"The county's server {host} cannot be reached ({why}): nothing was received. Check the network and "
                 "try again; if it is urgent, telephone.",
             )
@@ -281,14 +281,14 @@ class _PassingError(Exception):
 def _refusal(answer: httpx.Response, size: int) -> SendError:
     status = answer.status_code
     if status in (401, 403):
-        zh = "密钥不对或已失效:请向县管理员要新的设备密钥。"
+        zh = "密钥不对或已失效：请向县管理员要新的设备密钥。"
         return WrongKeyError(
             "KEY", zh, "The key is wrong or was revoked: ask the county's administrator for a new one."
         )
     if status == 413:
-        zh = f"文件太大({size} 字节),县服务器不接收:请确认选择的是心电图文件。"
+        zh = f"文件太大({size} 字节)，县服务器不接收：请确认选择的是心电图文件。"
         return TooLargeError("TOO_LARGE", zh, f"{size} bytes are more than the county takes: is this file an ECG?")
-    zh = f"县服务器拒绝接收(HTTP {status}):请确认地址是否正确。"
+    zh = f"县服务器拒绝接收(HTTP {status})：请确认地址是否正确。"
     return RefusedError("REFUSED", zh, f"The county's server refused it (HTTP {status}): is the address right?")
 
 
@@ -312,7 +312,7 @@ def _client(to: str, key: str) -> httpx.Client:
 
     address = urlsplit(to)
     if address.scheme not in ("http", "https") or not address.hostname or not key.isascii() or not key.strip():
-        zh = "地址应以 https:// 开头,密钥不能为空。"
+        zh = "地址应以 https:// 开头，密钥不能为空。"
         raise RefusedError("ADDRESS", zh, "The address must begin with https://, and a key is needed.")
     return httpx.Client(
         base_url=f"{to.rstrip('/')}/",

@@ -134,6 +134,6 @@ def _instant(text: str) -> int:
         return instant(text)
     except ValueError as error:
         raise Refusal(
-            f"时间“{text}”不能用:要写成 2026-11-24T20:00:00+08:00 这样,带时区。",
+            f"时间“{text}”不能用：要写成 2026-11-24T20:00:00+08:00 这样，带时区。",
             f"The time “{text}” cannot be used: write it like 2026-11-24T20:00:00+08:00, with its zone.",
         ) from error

@@ -26,7 +26,7 @@ _WORDS = {
     "nothing": ("在已评估的项目中未见异常。", "Nothing was found among what was assessed."),
     "not_assessed": ("未评估", "not assessed"),
     "borderline": ("临界", "borderline"),
-    "unconfirmed": ("机器所见,未经医师确认。", "What the machine sees; no physician has confirmed it."),
+    "unconfirmed": ("机器所见，未经医师确认。", "What the machine sees; no physician has confirmed it."),
 }
 
 
@@ -60,7 +60,7 @@ def draw(file: Path, output: Path) -> None:
         output.write_text(drawing, encoding="utf-8")
     except OSError as error:
         raise Refusal(
-            f"{output} 写不进去:{error.strerror}。", f"{output} cannot be written: {error.strerror}."
+            f"{output} 写不进去：{error.strerror}。", f"{output} cannot be written: {error.strerror}."
         ) from error
 
 
@@ -73,7 +73,7 @@ def _known_ruleset(asked: str | None) -> str:
         import typer
 
         known = ", ".join(rules.known())
-        raise typer.BadParameter(f"没有规则集“{asked}”。 There is no rule set “{asked}”; there are: {known}.")
+        raise typer.BadParameter(f"没有规则集“{asked}”。 There is no rule set “{asked}”； there are: {known}.")
     return asked
 
 
@@ -89,7 +89,9 @@ def _document(file: str, ruleset: str) -> dict[str, Any]:
         return _error(file, error.code, error.text.zh, error.text.en)
     except Exception as error:  # noqa: BLE001 (our mistake on one file must not cost the others)
         what = f"{type(error).__name__}: {error}"
-        return _error(file, "FAILED", f"分析没有完成(软件的问题):{what}", f"The analysis failed (our mistake): {what}")
+        return _error(
+            file, "FAILED", f"分析没有完成（软件的问题）:{what}", f"The analysis failed (our mistake): {what}"
+        )
 
 
 def _error(file: str, code: str, zh: str, en: str) -> dict[str, Any]:

@@ -137,21 +137,21 @@ def test_a_downgrade_gives_a_lower_colour_and_no_other(world: World) -> None:
 
 def test_a_doctor_who_sees_more_than_the_machine_says_it_by_confirming(world: World) -> None:
     case = opened(world, GREEN)
-    done = world.do("cardiologist", "confirm", case, colour="RED")
+    done = world.do("cardiologist", "confirm", case, upgrade="RED")
     assert (done["state"], done["answer"]["colour"], done["colour"]) == ("confirmed", "RED", "GREEN")
     assert "平卧" in done["answer"]["action"]["zh"]
 
 
 def test_what_nothing_has_read_can_be_answered_red(world: World) -> None:
     case = world.case_of(world.unread())["id"]
-    done = world.do("cardiologist", "confirm", case, colour="RED")
+    done = world.do("cardiologist", "confirm", case, upgrade="RED")
     assert (done["answer"]["colour"], done["colour"]) == ("RED", None)
 
 
 def test_confirming_never_lowers_a_colour(world: World) -> None:
     case = opened(world, ORANGE)
     for colour in ("YELLOW", "GREEN", "BLUE"):
-        problem = refused(lambda colour=colour: world.do("cardiologist", "confirm", case, colour=colour))
+        problem = refused(lambda colour=colour: world.do("cardiologist", "confirm", case, upgrade=colour))
         assert (problem.status, problem.more["colours"]) == (422, ["RED", "ORANGE"])
     assert world.do("cardiologist", "confirm", case)["answer"]["colour"] == "ORANGE"
 
@@ -186,12 +186,11 @@ def test_a_decision_on_a_case_with_a_newer_exam_is_refused(world: World, action:
     case = opened(world, YELLOW, patient=WANG)
     seen = world.row(schema.case)["seq"]
     world.sent(GREEN, patient=WANG)
-    colour = "YELLOW" if action == "confirm" else "GREEN"
-    problem = refused(lambda: world.do("cardiologist", action, case, seen=seen, reason="other", colour=colour))
+    problem = refused(lambda: world.do("cardiologist", action, case, seen=seen, reason="other", colour="GREEN"))
     assert (problem.status, len(problem.more["case"]["exams"])) == (409, 2)
     assert world.row(schema.case)["state"] == "open"
     now = problem.more["case"]["seq"]
-    world.do("cardiologist", action, case, seen=now, reason="other", colour=colour)
+    world.do("cardiologist", action, case, seen=now, reason="other", colour="GREEN")
 
 
 def test_a_climbed_ladder_and_anothers_look_hold_no_decision_up(world: World) -> None:
