@@ -5,14 +5,17 @@ import { signed } from '../viewer/evidence'
 /** Evidence as chips: lead · value with its sign · comparison · limit; the unit stands once for a group. */
 const OPS: Record<string, string> = { '>=': '≥', '<=': '≤', '>': '>', '<': '<', '==': '=' }
 /** Contracted measure names → what a cardiologist calls them. */
-const LABELS: Record<string, string> = { pr_ms: 'PR', qrs_ms: 'QRS', qt_ms: 'QT', qtc_ms: 'QTc', p_ms: 'P', q_ms: 'Q', q_mv: 'Q', r_mv: 'R', s_mv: 'S', t_mv: 'T', p_mv: 'P', rr_ms: 'RR' }
-const UNITS: [RegExp, { zh: string; en: string }][] = [[/_mv_ms$/, { zh: 'mV·ms', en: 'mV·ms' }], [/_mv$/, { zh: 'mV', en: 'mV' }], [/_ms$/, { zh: 'ms', en: 'ms' }], [/_bpm$/, { zh: '次/分', en: '/min' }], [/_deg$/, { zh: '°', en: '°' }]]
+const LABELS: Record<string, string> = { pr_ms: 'PR', qrs_ms: 'QRS', qt_ms: 'QT', qtc_ms: 'QTc', p_ms: 'P', q_ms: 'Q', q_mv: 'Q', r_ms: 'R', s_ms: 'S', r_mv: 'R', s_mv: 'S', t_mv: 'T', p_mv: 'P', rr_ms: 'RR' }
+const UNITS: [RegExp, { zh: string; en: string }][] = [[/_mv_ms$/, { zh: 'mV·ms', en: 'mV·ms' }], [/_mv$/, { zh: 'mV', en: 'mV' }], [/_ms$/, { zh: 'ms', en: 'ms' }], [/_bpm$/, { zh: '次/分', en: '/min' }], [/_hz$/, { zh: 'Hz', en: 'Hz' }], [/_deg$/, { zh: '°', en: '°' }]]
 
 export const unitOf = (measure: string): string => UNITS.find(([end]) => end.test(measure))?.[1][lang.value] ?? ''
 const isSt = (measure: string) => /^st_/.test(measure)
 
 const SAID: Record<string, { zh: string; en: string }> = {
   heart_rate_bpm: { zh: '心率', en: 'rate' }, p_share: { zh: 'P 波占比', en: 'P before QRS' }, p_axis_deg: { zh: 'P 电轴', en: 'P axis' },
+  max_rr_ms: { zh: '最长 RR', en: 'longest RR' }, min_rr_ms: { zh: '最短 RR', en: 'shortest RR' }, rr_sd_ms: { zh: 'RR 标准差', en: 'SD of RR' },
+  delta_share: { zh: 'δ 波占比', en: 'beats with delta' }, ventricular_beats: { zh: '室性心搏', en: 'ventricular beats' }, run_beats: { zh: '连发心搏', en: 'beats in a run' },
+  leads_chaotic: { zh: '混乱导联数', en: 'chaotic leads' }, dominant_hz: { zh: '主频', en: 'main frequency' }, quiet_share: { zh: '静止占比', en: 'quiet share' },
   r_peak_ms: { zh: 'R 峰时间', en: 'R peak time' }, qrs_area_mv_ms: { zh: 'QRS 面积', en: 'QRS area' },
   qrs_axis_deg: { zh: 'QRS 电轴', en: 'QRS axis' }, t_axis_deg: { zh: 'T 电轴', en: 'T axis' }, cornell_mv: { zh: 'Cornell', en: 'Cornell' }, sokolow_mv: { zh: 'Sokolow', en: 'Sokolow' },
 }
