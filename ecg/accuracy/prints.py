@@ -5,11 +5,17 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
+
 import ecg
+from ecg.arrays import Floats
 from ecg.errors import Unreadable
-from ecg.fingerprint import SAME, Fingerprint, fingerprint, likeness
+from ecg.fingerprint import OVERLAP_S, RATE_HZ, SAME, SHIFT_S, Fingerprint, curves, fingerprint, likeness
 
 SKIPPED = {".csv", ".md", ".txt", ".png", ".jpg", ".atr", ".dat", ".mat", ".gz"}
+
+WORTH = 0.7
+"""Correlation of a lead at a whole shift below which two fingerprints cannot be alike at a finer one."""
 
 
 def _prints(data: Path, most: int | None) -> dict[str, Fingerprint]:
@@ -30,7 +36,7 @@ def section(data: Path, most: int | None) -> str:
     """The pairs that match, and the share of false ones among all others."""
     prints = _prints(data, most)
     pairs = list(itertools.combinations(prints, 2))
-    alike = {(a, b): likeness(prints[a], prints[b]) for a, b in pairs if _may_match(prints[a], prints[b])}
+    alike = {(a, b): likeness(prints[a], prints[b]) for a, b in _near(prints)}
     same = {pair: value for pair, value in alike.items() if value >= SAME}
     groups = _groups(list(same))
     near = sorted((v for v in alike.values() if v < SAME), reverse=True)[:3]
@@ -44,9 +50,36 @@ def section(data: Path, most: int | None) -> str:
     )
 
 
-def _may_match(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether they have a lead in common."""
-    return bool(set(one.data[1 : 1 + one.data[3]]) & set(other.data[1 : 1 + other.data[3]]))
+def _near(prints: dict[str, Fingerprint]) -> list[tuple[str, str]]:
+    """The pairs that are worth a comparison: alike in one lead at some whole shift. All pairs at once, by products."""
+    held: dict[int, dict[str, Floats]] = {}
+    for name, one in prints.items():
+        for code, curve in curves(one).items():
+            held.setdefault(code, {})[name] = curve
+    found: dict[tuple[str, str], None] = {}
+    for rows in held.values():
+        names = sorted(rows)
+        for a, b in zip(*np.nonzero(_alike([rows[name] for name in names]) >= WORTH), strict=True):
+            if a < b:
+                found[names[int(a)], names[int(b)]] = None
+    return list(found)
+
+
+def _alike(rows: list[Floats]) -> Floats:
+    """The largest correlation over whole shifts, float [row, row]; rows may differ in length."""
+    size = max(len(row) for row in rows)
+    values, there = np.zeros((2, len(rows), size))
+    for k, row in enumerate(rows):
+        values[k, : len(row)], there[k, : len(row)] = row, 1.0
+    best = np.zeros((len(rows), len(rows)))
+    reach, least = round(SHIFT_S * RATE_HZ), round(OVERLAP_S * RATE_HZ)
+    for shift in range(min(reach, size - 1) + 1):
+        left, right, seen = values[:, shift:], values[:, : size - shift], there[:, : size - shift]
+        common = there[:, shift:] @ seen.T
+        scale = np.sqrt(((left**2) @ seen.T) * (there[:, shift:] @ (right**2).T))
+        found = np.where((common >= least) & (scale > 0), left @ right.T / np.maximum(scale, 1e-12), 0.0)
+        best = np.maximum(best, np.maximum(found, found.T))
+    return best
 
 
 def _groups(pairs: list[tuple[str, str]]) -> list[list[str]]:
