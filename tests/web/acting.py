@@ -44,7 +44,7 @@ WATCH = """
   };
 """
 #: A console line that a cut line makes: the browser's own, not the page's.
-_CUT = re.compile(r"ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_FAILED|WebSocket connection to")
+_CUT = re.compile(r"net::ERR_|WebSocket connection to")
 #: A refusal that the page puts into words is a line of the browser's too.
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (401|404|409|422)")
 

@@ -79,9 +79,9 @@ class Gallery:
         file.write_bytes(picture)
 
     def judge(self, page: Page, name: str) -> None:
-        """Hold a state against WCAG 2.2 A and AA, light and dark."""
+        """Hold a state against WCAG 2.2 A and AA; in the dark too, where colours differ and words do not: in Chinese."""
         was = page.evaluate("document.documentElement.dataset.theme")
-        for theme in ("light", "dark"):
+        for theme in ("light", "dark") if "-zh" in name else (was,):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             self.faults += [f"{name} {theme}: {fault}" for fault in violations(page)]
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", was)
