@@ -234,7 +234,7 @@ def _ordered(
 ) -> Shapes:
     """Shapes by the strength of their beats, the rest that has no common shape (``mixed``) last."""
     counts = np.bincount(labels, minlength=len(shapes))
-    keep = (strength >= 0.5) | (counts[labels] > 1) | _needed(samples)
+    keep = (strength >= 0.5) | (counts[labels] > 1) | _needed(samples, strength)
     total = np.bincount(labels[keep], weights=np.sqrt(np.sqrt(strength[keep])), minlength=len(shapes))
     if mixed is not None:
         total[mixed] = min(total[mixed], 1e-9)
@@ -251,11 +251,15 @@ def _ordered(
     return Shapes(samples[real], np.searchsorted(present, labels[real]), fit[real], likeness[present])
 
 
-def _needed(samples: Ints) -> Flags:
-    """Beats without which a long gap would open."""
+def _needed(samples: Ints, strength: Floats) -> Flags:
+    """Beats without which a long gap between the strong ones would open."""
+    strong = np.sort(samples[strength >= 0.5])
     out = np.zeros(samples.size, dtype=np.bool_)
-    if samples.size >= 4:
-        out[1:-1] = samples[2:] - samples[:-2] > LONG_GAP * float(np.median(np.diff(samples)))
+    if strong.size >= 4:
+        gaps = np.diff(strong)
+        after = np.searchsorted(strong, samples)
+        inside = (after > 0) & (after < strong.size)
+        out[inside] = gaps[after[inside] - 1] > LONG_GAP * float(np.median(gaps))
     return out
 
 
@@ -273,8 +277,7 @@ def _between(samples: Ints, labels: Ints, strength: Floats) -> Flags:
     if own.size < 4:
         return out
     usual = float(np.median(np.diff(samples[own])))
-    rare = np.bincount(labels)[labels] < own.size / 2
-    for k in np.flatnonzero((labels != 0) & (strength < WEAK) & rare):
+    for k in np.flatnonzero((labels != 0) & (strength < WEAK)):
         after = int(np.searchsorted(own, k))
         if 0 < after < own.size:
             out[k] = samples[own[after]] - samples[own[after - 1]] <= 1.2 * usual

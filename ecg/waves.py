@@ -22,7 +22,7 @@ P_SEARCH_MS = 320.0
 P_GUARD_MS = 16.0
 P_AFTER_T_MS = 20.0
 P_ARM_MS = 60.0
-P_NEAR_MS = 50.0
+P_NEAR_MS, P_TIGHT_MS = 50.0, 30.0
 P_LATE_NEGATIVE = 0.85
 """A negative phase behind P's middle counts less than the positive one before it: readers mark the first phase."""
 P_BACK_MS, P_FORTH_MS = 82.0, 74.0
@@ -365,8 +365,7 @@ def _p(
     if not (size[alive] >= 0.6 * P_FLOOR_MV).any() or top < guard:
         return None, None, nothing
     seen = alive & (size >= 0.006)
-    late = counted(span.size)[near] > top
-    strongest = np.argmax(np.abs(dome[:, near]) * np.where((dome[:, near] < 0) & late, P_LATE_NEGATIVE, 1.0), axis=1)
+    strongest = _p_peaks(dome[:, near], top - near.start, P_TIGHT_MS * ms)
     sign = np.sign(np.take_along_axis(dome[:, near], strongest[:, None], axis=1))[:, 0]
     sign[sign == 0] = 1.0
     peak, _ = _drawn_together((begin + near.start + strongest).astype(np.intp), size, P_PEAK_PULL, seen)
@@ -374,12 +373,24 @@ def _p(
     back = np.minimum(back_reach, np.maximum(peak - begin, round(P_SHORTEST_ARM_MS * ms))).astype(np.intp)
     forth = np.minimum(forth_reach, np.maximum(onset - peak, 4)).astype(np.intp)
     on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, P_STEEP_WITHIN, P_ON_TANGENT), size, P_PULL, seen)
-    off, off_all = _drawn_together(_flank(shape, peak, sign, 1, forth, P_STEEP_WITHIN, P_OFF_TANGENT), size, P_PULL, seen)
+    off, off_all = _drawn_together(
+        _flank(shape, peak, sign, 1, forth, P_STEEP_WITHIN, P_OFF_TANGENT), size, P_PULL, seen
+    )
     strong = seen & (size >= np.median(size[seen]))
     first = _confirmed(on[strong], ON_TOGETHER_MS * ms, first=True) if strong.sum() > 1 else round(on_all)
     last = _confirmed(off[strong], ON_TOGETHER_MS * ms, first=False) if strong.sum() > 1 else round(off_all)
     overall = np.array([first, begin + top, min(last, onset)], dtype=np.intp)
     return np.stack([on, peak, off], axis=1), overall, seen
+
+
+def _p_peaks(dome: Floats, top: int, tight: float) -> Ints:
+    """Place of each lead's P in a window float [lead, sample]; where the highest place is the window's first, it leans
+    on the T wave before and the place nearest to ``top`` is taken."""
+    at: Ints = counted(dome.shape[1])
+    height = np.abs(dome) * np.where((dome < 0) & (at > top)[None, :], P_LATE_NEGATIVE, 1.0)
+    strongest = np.argmax(height, axis=1)
+    close = np.where((np.abs(at - top) <= tight)[None, :], height, -1.0)
+    return ints(np.where(strongest == 0, np.argmax(close, axis=1), strongest))
 
 
 def _highest_hump(curve: Floats) -> int:
