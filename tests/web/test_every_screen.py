@@ -79,7 +79,7 @@ class Gallery:
         file.write_bytes(picture)
 
     def judge(self, page: Page, name: str) -> None:
-        """Hold a state against WCAG 2.2 A and AA; in the dark too, where colours differ and words do not: in Chinese."""
+        """Hold a state against WCAG 2.2 A and AA; in Chinese in the dark too: only colours differ there."""
         was = page.evaluate("document.documentElement.dataset.theme")
         for theme in ("light", "dark") if "-zh" in name else (was,):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
