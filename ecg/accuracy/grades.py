@@ -42,8 +42,8 @@ def section(data: Path, most: int | None) -> str:
         f"{name} {_clean(data / folder, most)}" for name, folder in (("LUDB", "ludb"), ("PTB-XL", "ptbxl/records500"))
     ]
     gain = (
-        "A count is taken as 5 µV, as the set's own headers at PhysioNet say; the data folder's README says 1 µV, by which"
-        " the median QRS would be 0.17 mV. The held-out half was scored more than once, in totals only."
+        "A count is taken as 5 µV, which gives an ordinary QRS; the data folder's README says 1 µV, by which the median"
+        " QRS of an acceptable record would be 0.17 mV. The held-out half was scored more than once, in totals only."
     )
     return goals(rows) + f"\n\n{gain}\n\nGrades of sets that were published as readable: " + "; ".join(clean) + "."
 
