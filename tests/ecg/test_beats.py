@@ -85,7 +85,7 @@ def test_the_average_beat_is_aligned_and_referenced():
 
 
 @pytest.mark.filterwarnings("ignore")  # wfdb and pandas warn when they are imported
-@pytest.mark.parametrize(("record", "allowed"), [("mitdb/100", 3), ("mitdb/118", 3), ("nstdb/118e12", 30)])
+@pytest.mark.parametrize(("record", "allowed"), [("mitdb/100", 1), ("mitdb/118", 1), ("nstdb/118e12", 15)])
 def test_reference_beats_of_mit_bih(data_folder, record: str, allowed: int):
     import wfdb
 
@@ -100,3 +100,14 @@ def test_reference_beats_of_mit_bih(data_folder, record: str, allowed: int):
     )
     missed = int((distance > 0.15 * recording.rate_hz).sum())
     assert missed + abs(found.size - (true.size - missed)) <= allowed
+
+
+def test_small_beats_among_tall_ventricular_ones_are_found():
+    """Three of ten beats four times as steep as the rest: the single lead of a Holter."""
+    full = synthesise(Heart(), Noise(0.005)).recording
+    row = full.lead("II").copy()
+    beats = np.array([b.sample for b in ecg.analyze(full).beats])
+    for at in beats[2::4]:
+        row[max(0, at - 40) : at + 40] *= 5.0
+    found = [b.sample for b in ecg.analyze(Recording(("ECG",), row[None], 500.0, "strip")).beats]
+    assert all(min(abs(f - b) for f in found) < 75 for b in beats[1:-1])

@@ -123,6 +123,19 @@ BEST_OPEN = {
 """The best F1 and the best SD of the three open libraries of FIELD.md §7, each mark for itself, on all 120 records."""
 
 
+REACHED = {
+    "p.on": (96.0, 18.0),
+    "p.off": (96.0, 19.0),
+    "qrs.on": (99.7, 12.5),
+    "qrs.peak": (99.7, 14.5),
+    "qrs.off": (99.7, 14.5),
+    "t.on": (98.8, 29.0),
+    "t.peak": (98.8, 19.5),
+    "t.off": (98.8, 23.5),
+}
+"""What this instrument reaches on the held-out half, with a margin: a step back is seen."""
+
+
 @pytest.mark.filterwarnings("ignore")  # wfdb and pandas warn when they are imported
 def test_the_held_out_half_of_ludb_is_marked_better_than_any_open_library(data_folder):
     names = [line for line in HOLDOUT.read_text().splitlines() if line and not line.startswith("#")]
@@ -130,3 +143,5 @@ def test_the_held_out_half_of_ludb_is_marked_better_than_any_open_library(data_f
     for mark, (f1, sd) in BEST_OPEN.items():
         assert result[mark][0] >= f1, (mark, result[mark])
         assert result[mark][2] <= sd, (mark, result[mark])
+        assert result[mark][0] >= REACHED[mark][0], (mark, result[mark])
+        assert result[mark][2] <= REACHED[mark][1], (mark, result[mark])
