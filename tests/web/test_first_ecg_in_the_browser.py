@@ -95,12 +95,14 @@ def test_no_stemi_stays_in_the_village_and_no_answer_stays_in_the_county(stage: 
     expect(desk.get_by_role("main", name="病例")).to_contain_text("胸痛")
     assert desk.evaluate("window.seen.sent") == []
     assert world.rows(schema.case)[0]["acknowledged_at"] is None
+    assert world.rows(schema.case)[0]["seen_at"] is None, "the village must not read that a doctor has seen it"
 
     tracing.release()
     expect_drawn(desk)
     expect(bar).to_have_count(0)
     sent = desk.evaluate("window.seen.sent")
     assert [one["what"] for one in sent] == ["acknowledge"]
+    until(desk, lambda: world.rows(schema.case)[0]["acknowledged_at"], "the acknowledgement is committed")
     assert sent[0]["drawnAt"] is not None
     assert sent[0]["drawnAt"] <= sent[0]["at"]
     case = world.rows(schema.case)[0]

@@ -104,8 +104,9 @@ export function useDesk() {
   async function openCase(which: string) {
     const item = items.value.find(i => i.case === which) ?? null
     open.value = { case: which, visit: ++visits, item, doc: null, exam: item?.exam ?? '', about: null, reading: null, trouble: null, busy: null, refusal: null, notSent: false }
-    if (item?.exam) void showExam(which, item.exam)
-    await reload(false)
+    // reading the case tells the village that a doctor has seen it: only once the tracing is here
+    if (item?.exam) await showExam(which, item.exam)
+    if (isOpen(which)) await reload(false)
   }
 
   async function showExam(which: string, exam: string, fresh = false) {
