@@ -3,22 +3,9 @@ import { ref, shallowRef } from 'vue'
 import { Refused, api } from '../api/client'
 import type { Context, Exam } from '../api/types'
 import { newId } from '../feed/client'
+import type { Entry } from './entry'
 import { isFinal, retryMs } from './status'
 
-/** A tracing is kept on this device before anything is sent: 已保存 is true even if the power fails in the next second. */
-export interface Entry {
-  id: string
-  /** Another clinic's account on this device neither sees nor sends it. */
-  site: string
-  savedAt: number
-  files: { name: string; blob: Blob }[]
-  context: Context
-  attempts: number
-  /** The county's receipt. */
-  exam: string | null
-  /** Why the county would never take it, in its own words. */
-  refused: string | null
-}
 interface Shelf extends DBSchema { outbox: { key: string; value: Entry } }
 
 /** Delivered files are of no more use here; the row stays some days for the list while the line is cut. */

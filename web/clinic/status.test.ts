@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Exam, Stages } from '../api/types'
-import type { Entry } from './outbox'
+import type { Entry } from './entry'
 import { done, isFinal, join, retryMs, toRead } from './status'
 
 const stages = (more: Partial<Stages> = {}): Stages => ({ received_at: null, analysed_at: null, seen_at: null, seen_by: null, answered_at: null, answer: null, read_back_at: null, ...more })

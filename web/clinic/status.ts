@@ -1,5 +1,5 @@
 import type { Exam } from '../api/types'
-import type { Entry } from './outbox'
+import type { Entry } from './entry'
 
 /** One thing that was sent: what is kept here, what the county knows of it, or both. */
 export interface Sent { key: string; entry: Entry | null; exam: Exam | null }
