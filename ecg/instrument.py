@@ -7,21 +7,23 @@ measurements → quality of the noise → rules. Nothing here raises on a record
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ecg import beats as finding_beats
 from ecg.analysis import Analysis, AverageBeat, Beat, Certainty, Grade, Kind, Marks, Measurements, Reversal, Waves
-from ecg.arrays import Flags, Floats, Ints, counted
+from ecg.arrays import Flags, Floats, Ints
 from ecg.beats import Shapes
 from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
+from ecg.gather import gathered
 from ecg.interpret import Verdict, interpret
-from ecg.interpret.facts import Facts, Rhythm
-from ecg.marks import NOWHERE, BeatMarks, carried
+from ecg.kinds import kinds
+from ecg.marks import NOWHERE, carried
 from ecg.measure import measured
 from ecg.recording import Recording
 from ecg.rules import Ruleset, load
+from ecg.sight import USUAL_RR_MS, Rendered, Sight
 from ecg.signal import quality
 from ecg.signal.filters import Bank, band_pass
 from ecg.signal.leads import algebra_holds, independent_count
@@ -34,26 +36,8 @@ SLOWEST_HZ = 50.0
 """Below this no QRS can be told from noise; below 100 Hz nothing but the view is offered (CLINICAL.md §1.4)."""
 SMALLEST_QRS_MV = 0.100
 """What never reaches 100 µV in any lead is no QRS (CLINICAL.md §3.1, R_ASYS)."""
-SHORTEST_ST_RR_MS = 300.0
-"""Faster, the level before QRS lies on the T wave before it: ST has no reference [project]."""
-EARLY = 0.80
-PVC_MS = 110.0
-USUAL_RR_MS = 900.0
 P_QUARTILE = 0.25
 """Three quarters of the beats resemble the others' P at least this well where there is a P [project]."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rendered:
-    """Beats, average beats and their outlines."""
-
-    shapes: Shapes
-    averages: list[Floats]
-    outlines: list[Outline | None]
-    centre: int
-    marks: BeatMarks
-    rr_ms: Floats
-    used: int
 
 
 def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
@@ -70,18 +54,6 @@ def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
     return replace(analysis, reversal=Reversal(suspicion, Certainty.PROBABLE, proposal.measurements, proposal.findings))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sight:
-    """What the dominant beat shows: its outline, its average referenced before QRS, its P, the measurements."""
-
-    main: Outline
-    beat: Floats
-    p_share: float | None
-    has_p: bool
-    beats: tuple[Beat, ...]
-    measurements: Measurements
-
-
 def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, str | None]:
     trace = conditioned(recording)
     readable = trace.alive.any() and recording.seconds >= SHORTEST_S and recording.rate_hz >= SLOWEST_HZ
@@ -95,7 +67,7 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
         quality.examine_flat(trace.leads, trace.alive, np.ptp(sight.beat[:, span], axis=1), trace.defects)
     _examine_whole(recording, trace, sight.beats if sight is not None else ())
     judged = quality.judged(trace.leads, trace.defects)
-    verdict = interpret(_facts(recording, rules, trace, rendered, sight, judged))
+    verdict = interpret(gathered(recording, rules, trace, rendered, sight, judged))
     return _assembled(trace, rendered, sight, judged, verdict, rules), None if swap is None else swap.kind
 
 
@@ -112,7 +84,7 @@ def _seen(trace: Trace, rendered: Rendered) -> Sight | None:
     beat = _referenced(rendered.averages[0], main, trace.rate_hz)
     pr, qt = _intervals(rendered, trace.rate_hz, has_p)
     measures = measured(beat, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, pr, qt)
-    return Sight(main, beat, share, has_p, _kinds(trace, rendered, share), measures)
+    return Sight(main, beat, share, has_p, kinds(trace, rendered, share), measures)
 
 
 def _rendered(trace: Trace) -> Rendered | None:
@@ -199,30 +171,6 @@ def _referenced(beat: Floats, main: Outline, rate_hz: float) -> Floats:
     return beat - beat[:, max(0, on - width) : max(1, on)].mean(axis=1, keepdims=True)
 
 
-def _kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Beat, ...]:
-    """What sort each beat is: by shape, width, and how early it comes."""
-    shapes, ms = rendered.shapes, trace.rate_hz / 1000.0
-    rr = np.concatenate([[np.inf], rendered.rr_ms])
-    usual = float(np.median(rendered.rr_ms)) if rendered.rr_ms.size else USUAL_RR_MS
-    early = rr < EARLY * usual
-    regular = bool(early.mean() <= 0.34) and (p_share or 0.0) > 0.5
-    width = [(int(o.qrs_global[2]) - int(o.qrs_global[0])) / ms if o is not None else 0.0 for o in rendered.outlines]
-    out: list[Beat] = []
-    for k in range(shapes.samples.size):
-        sample, label = int(shapes.samples[k]), int(shapes.labels[k])
-        shape = rendered.outlines[label] if label < len(rendered.outlines) else None
-        at = sample + (int(shape.qrs_global[1]) - rendered.centre if shape is not None else 0)
-        kind = Kind.DOMINANT
-        if label == 0:
-            kind = Kind.PREMATURE if early[k] and regular else Kind.DOMINANT
-        else:
-            unlike = float(shapes.likeness[label]) < 0.8 and width[label] >= PVC_MS and width[label] > width[0] + 10.0
-            bare = not bool(rendered.marks.has_p[k])
-            kind = Kind.VENTRICULAR if unlike and (early[k] or bare) else Kind.PREMATURE if early[k] else Kind.OTHER
-        out.append(Beat(k, _at(at, trace.scale), kind))
-    return tuple(out)
-
-
 def _at(sample: int, scale: float) -> int:
     return sample if scale == 1.0 else round(sample / scale)
 
@@ -278,100 +226,6 @@ def _examine_whole(recording: Recording, trace: Trace, beats: tuple[Beat, ...]) 
         force("Q_BAND", Grade.E)
     if max(recording.microvolts_per_count or (0.0,)) > 10.0:
         force("Q_BAND", Grade.C)
-
-
-def _facts(
-    recording: Recording,
-    rules: Ruleset,
-    trace: Trace,
-    rendered: Rendered | None,
-    sight: Sight | None,
-    judged: quality.Quality,
-) -> Facts:
-    codes = frozenset(note.code for note in trace.notes)
-    amplitude = "GAIN_UNKNOWN" not in codes
-    too_fast = rendered is not None and rendered.rr_ms.size > 0 and float(np.median(rendered.rr_ms)) < SHORTEST_ST_RR_MS
-    band = "MONITOR_BAND" not in codes and recording.rate_hz >= 100
-    main = None if sight is None else sight.main
-    return Facts(
-        measurements=Measurements() if sight is None else sight.measurements,
-        patient=recording.patient,
-        quality=judged,
-        rules=rules,
-        rhythm=_rhythm(recording, trace, rendered, sight),
-        leads=trace.leads,
-        beat=None if sight is None else sight.beat,
-        rate_hz=trace.rate_hz,
-        qrs=None if main is None else (int(main.qrs_global[0]), int(main.qrs_global[2])),
-        paced_share=_paced_share(rendered, trace),
-        notes=codes,
-        st_usable=amplitude and band and main is not None and not too_fast,
-        amplitude_usable=amplitude,
-    )
-
-
-def _paced_share(rendered: Rendered | None, trace: Trace) -> float:
-    """Share of dominant beats with a pacing spike from 60 ms before to 20 ms after QRS onset."""
-    if rendered is None or not trace.spikes.size:
-        return 0.0
-    ms = trace.rate_hz / 1000.0
-    onset = rendered.marks.qrs_global[rendered.shapes.labels == 0, 0]
-    onset = onset[onset != NOWHERE]
-    ahead = onset[:, None] - trace.spikes[None, :]
-    hit = ((ahead <= 60 * ms) & (ahead >= -20 * ms)).any(axis=1)
-    return float(hit.mean()) if hit.size else 0.0
-
-
-def _rhythm(recording: Recording, trace: Trace, rendered: Rendered | None, sight: Sight | None) -> Rhythm:
-    beats = () if sight is None else sight.beats
-    p_share = None if sight is None else sight.p_share
-    none = np.empty(0)
-    share, fit, rr, dominant_rr = 0.0, 0.0, none, none
-    last = 0.0
-    if rendered is not None and beats:
-        labels = rendered.shapes.labels
-        share, fit, rr = float((labels == 0).mean()), float(rendered.shapes.fit[labels == 0].mean()), rendered.rr_ms
-        wide = np.array([b.kind == Kind.VENTRICULAR for b in beats])
-        dominant_rr = rr[~wide[1:] & ~wide[:-1]] if rr.size else rr
-        last = beats[-1].sample / recording.rate_hz
-    figures = (none, none, none, none, 0.0)
-    if (share < 0.75 or fit < 0.93 or len(beats) < 3) and trace.alive.any():
-        figures = _chaos_figures(trace)
-    return Rhythm(
-        beats,
-        rr,
-        dominant_rr,
-        p_share if beats else None,
-        recording.seconds,
-        recording.seconds - last,
-        share,
-        fit,
-        *figures,
-    )
-
-
-def _chaos_figures(trace: Trace) -> tuple[Floats, Floats, Floats, Floats, float]:
-    """Per living lead: share of time near the middle, power near the main frequency, that frequency, size; and
-    coherence."""
-    none = np.empty(0)
-    if trace.mv.shape[1] < trace.rate_hz:
-        return none, none, none, none, 0.0
-    bank = Bank(trace.mv[trace.alive], trace.rate_hz)
-    x = bank.filtered(band_pass(1.5, 30.0))[:, :: max(1, int(trace.rate_hz // 100))]
-    low, high = np.quantile(x, (0.025, 0.975), axis=1)
-    size = np.maximum(high - low, 1e-9)
-    quiet = (np.abs(x) < 0.12 * size[:, None]).mean(axis=1)
-    power = np.abs(bank.spectrum * band_pass(1.5, 30.0)(bank.hz)) ** 2
-    width = max(1, int(np.searchsorted(bank.hz, 0.5)))
-    soft = np.stack([np.convolve(p, np.ones(width), "same") for p in power])
-    peak: Floats = bank.hz[np.argmax(soft, axis=1)]
-    near = np.abs(bank.hz[None, :] - peak[:, None]) <= 1.25
-    concentration = (power * near).sum(axis=1) / np.maximum(power.sum(axis=1), 1e-12)
-    if x.shape[0] < 2:
-        return quiet, concentration, peak, size, 0.0
-    likeness = np.abs(np.corrcoef(x + 1e-9 * counted(x.shape[1])))
-    np.fill_diagonal(likeness, 0.0)
-    return quiet, concentration, peak, size, float(np.median(likeness.max(axis=1)))
 
 
 def _assembled(

@@ -19,10 +19,12 @@ from ecg.analysis import (
     Quality,
     State,
 )
-from ecg.arrays import Flags, Floats
+from ecg.arrays import Flags, Floats, Ints
 from ecg.interpret.logic import rounded
+from ecg.marks import BeatMarks
 from ecg.recording import PatientFacts, Sex, Text
 from ecg.rules import Ruleset
+from ecg.waves import Outline
 
 WHY_QUALITY = Text("信号质量不足，不作判断。", "The signal is too poor for this.")
 WHY_CHILD = Text("16岁以下，成人标准不适用。", "Under 16 years: adult criteria do not apply.")
@@ -53,7 +55,12 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """One recording as the rules see it. ``beat`` float [lead, sample] is the average beat, ``qrs`` its onset and J."""
+    """One recording as the rules see it.
+
+    ``beat`` float [lead, sample] is the average beat, ``qrs`` its onset and J, ``outline`` all its marks; ``signal``
+    float [lead, sample] is the whole conditioned recording at ``rate_hz``, ``marks`` every beat's marks in it,
+    ``spikes`` the samples of pacing spikes.
+    """
 
     measurements: Measurements
     patient: PatientFacts
@@ -68,6 +75,10 @@ class Facts:
     notes: frozenset[str]
     st_usable: bool
     amplitude_usable: bool
+    signal: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    marks: BeatMarks | None = None
+    outline: Outline | None = None
+    spikes: Ints = field(default_factory=lambda: np.empty(0, dtype=np.intp))
     held: set[str] = field(default_factory=set[str])
 
     @property
