@@ -103,6 +103,11 @@ def _of_county() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["county_id"], ["county.id"])
 
 
+def _drill() -> Column[Any]:
+    """Whether this is a drill: marked through and through, in no figure."""
+    return Column("drill", Flag, nullable=False, server_default=text("0"))
+
+
 def _table(name: str, *items: Any) -> Table:
     return Table(name, metadata, *items, sqlite_strict=True)
 
@@ -130,6 +135,11 @@ site = _table(
     Column("map_x", Real),  # 0..1 from the west edge of the county's map
     Column("map_y", Real),  # 0..1 from the north edge
     Column("last_exam_at", Instant),
+    Column("trained_at", Instant),  # a user was trained, and
+    Column("test_exam_id", Id),  # a test ECG came through: only then
+    Column("live_at", Instant),  # does the site count for coverage and silence
+    Column("expected_every_s", Whole),  # it sends about that often; null: learned from what it sent
+    Column("silent_at", Instant),  # since when it is held to be silent; null: it is not
     Column("created_at", Instant, nullable=False),
     _of_county(),
 )
@@ -139,9 +149,32 @@ device = _table(
     *_key(),
     Column("site_id", Id, nullable=False),
     Column("key_hash", Text, nullable=False, index=True),
+    Column("name", Text),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    # what its program last said of itself
+    Column("seen_at", Instant),
+    Column("version", Text),
+    Column("waiting", Whole),  # ECGs in its spool
+    Column("waiting_since_at", Instant),  # the oldest of them
+    Column("clock_offset_us", Whole),  # its clock less ours
+    Column("clock_uncertainty_us", Whole),
+    Column("clock_at", Instant),
     _refers("site", "site_id"),
+)
+
+enrolment = _table(
+    "enrolment",  # a one-time code that a device exchanges for its key
+    *_key(),
+    Column("site_id", Id, nullable=False),
+    Column("code_hash", Text, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("device_id", Id),
+    _refers("site", "site_id"),
+    _refers("device", "device_id"),
 )
 
 person = _table(
@@ -159,6 +192,20 @@ person = _table(
     UniqueConstraint("county_id", "name"),
 )
 
+contact = _table(
+    "contact",  # how a person, or a group of a slot, is reached beside the screen
+    *_key(),
+    Column("person_id", Id),
+    Column("slot", Text),
+    Column("channel", Text, nullable=False),  # "sms", "call", "group", "mail", …
+    Column("address", Text, nullable=False),  # as Apprise writes it; holds secrets, so it is never logged
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    _of_county(),
+    _refers("person", "person_id"),
+    Index("ix_contact_county_id_person_id", "county_id", "person_id"),
+)
+
 session = _table(
     "session",
     *_key(),
@@ -167,6 +214,7 @@ session = _table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("feed_at", Instant),  # when an open feed of it was last known to be alive
     _refers("person", "person_id"),
     Index("ix_session_county_id_person_id", "county_id", "person_id"),
 )
@@ -186,6 +234,8 @@ shift = _table(
     Column("person_id", Id, nullable=False),
     Column("from_at", Instant, nullable=False),
     Column("to_at", Instant, nullable=False),
+    Column("cancelled_at", Instant),  # swapped or withdrawn; the row stays on record
+    Column("replaces_id", Id),  # the shift that this one was swapped for
     _refers("person", "person_id"),
     Index("ix_shift_county_id_to_at", "county_id", "to_at"),
 )
@@ -200,10 +250,31 @@ patient = _table(
     Column("birth_date", Text),
     Column("sex", Text),
     Column("created_at", Instant, nullable=False),
+    Column("number", Text),  # the temporary number of somebody without a name
+    Column("merged_into", Id),  # the patient that this one turned out to be
     _refers("site", "site_id"),
     Index("ix_patient_county_id_id_number", "county_id", "id_number"),
     Index("ix_patient_county_id_card", "county_id", "card"),
     Index("ix_patient_county_id_site_id_name", "county_id", "site_id", "name"),
+)
+
+merge = _table(
+    "merge",  # two records that are one patient: proposed by one person, confirmed by another, undone exactly
+    *_key(),
+    Column("kept_id", Id, nullable=False),
+    Column("merged_id", Id, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("moved", Json, nullable=False),  # {exams, cases} that changed hands
+    Column("proposed_at", Instant, nullable=False),
+    Column("proposed_by", Id, nullable=False),
+    Column("confirmed_at", Instant),
+    Column("confirmed_by", Id),
+    Column("undone_at", Instant),
+    Column("undone_by", Id),
+    _refers("patient", "kept_id"),
+    _refers("patient", "merged_id"),
+    Index("ix_merge_county_id_merged_id", "county_id", "merged_id"),
 )
 
 # --- what was recorded -----------------------------------------------------------------------------------------------
@@ -276,7 +347,13 @@ exam = _table(
     Column("reason", Json),
     Column("problem", Json),  # {code, zh, en}: why it could not be read
     Column("facts", Json),  # age and sex that the file itself states
+    Column("fingerprint", Bytes),  # of its waves: the same ECG in another file is recognised by it
+    Column("stamps", Json),  # {recorded: {at, source, uncertainty_s}, …}: instants that came from elsewhere
     Column("analysed_at", Instant),
+    Column("quarantine", Json),  # {code, zh, en}: why a human must look before it goes on; null: it goes on
+    Column("quarantined_at", Instant),
+    Column("released_at", Instant),
+    _drill(),
     # due work: when the analyser must look (again), and when a human must have it unread
     Column("work_at", Instant),
     Column("lease", Id),
@@ -289,6 +366,13 @@ exam = _table(
     UniqueConstraint("county_id", "site_id", "sha256"),
     Index("ix_exam_county_id_site_id_received_at", "county_id", "site_id", "received_at"),
     Index("ix_exam_county_id_case_id", "county_id", "case_id"),
+    Index(
+        "ix_exam_quarantined_at",
+        "county_id",
+        "quarantined_at",
+        sqlite_where=text("quarantined_at IS NOT NULL"),
+        postgresql_where=text("quarantined_at IS NOT NULL"),
+    ),
     Index(
         "ix_exam_work_at",
         "work_at",
@@ -307,6 +391,17 @@ exam = _table(
         sqlite_where=text("rate_at IS NOT NULL"),
         postgresql_where=text("rate_at IS NOT NULL"),
     ),
+)
+
+exam_link = _table(
+    "exam_link",  # the same ECG in another file, a repeat of a poor one
+    *_key("exam_id"),
+    Column("other_id", Id, primary_key=True),
+    Column("how", Text, primary_key=True),  # "duplicate", "retake", "wrong-patient"
+    Column("at", Instant, nullable=False),
+    Column("detail", Json, nullable=False),
+    _refers("exam", "exam_id"),
+    _refers("exam", "other_id"),
 )
 
 analysis = _table(
@@ -347,6 +442,10 @@ case = _table(
     Column("answered_by", Id),
     Column("read_back_at", Instant),
     Column("closed_at", Instant),
+    Column("owner_until_at", Instant),  # the claim's lease: then others may take it
+    Column("decided_seq", Whole),  # number of the event of its last decision
+    Column("held", Json),  # {code, exam, zh, en}: nobody may decide before a human has looked (wrong patient)
+    _drill(),
     _refers("site", "site_id"),
     _refers("exam", "exam_id"),
     Index(
@@ -379,8 +478,13 @@ alert = _table(
     Column("raised_at", Instant, nullable=False),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Id),
+    Column("topic", Text, nullable=False, server_default=""),  # the territories; another one calls anew
+    Column("stopped_at", Instant),  # a coordinator ended the ladder, and why
+    Column("stopped_by", Id),
+    Column("stop_reason", Text),
+    _drill(),
     _refers("case_", "case_id"),
-    UniqueConstraint("county_id", "exam_id", "colour"),
+    UniqueConstraint("county_id", "exam_id", "colour", "topic"),
     Index("ix_alert_county_id_case_id", "county_id", "case_id"),
     Index(
         "ix_alert_next_step_at",
@@ -399,6 +503,92 @@ ladder_step = _table(
     Column("called", Json, nullable=False),  # [{slot, person, channels}]
     Column("why", Text, nullable=False),
     _refers("alert", "alert_id"),
+)
+
+delivery = _table(
+    "delivery",  # each message to a phone, a group, a mailbox: tried, delivered, seen
+    *_key(),
+    Column("key", Text, nullable=False),  # what it is for, whom, by what: never twice
+    Column("alert_id", Id),
+    Column("case_id", Id),
+    Column("site_id", Id),
+    Column("contact_id", Id),
+    Column("person_id", Id),
+    Column("channel", Text, nullable=False),
+    Column("words", Json, nullable=False),  # {title, body} as sent; no patient name unless the county allows it
+    Column("state", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("work_at", Instant),
+    Column("lease", Id),
+    Column("attempts", Whole, nullable=False),
+    Column("tried_at", Instant),
+    Column("delivered_at", Instant),
+    Column("seen_at", Instant),
+    Column("receipt", Text),
+    Column("problem", Text),
+    _drill(),
+    _of_county(),
+    _refers("alert", "alert_id"),
+    UniqueConstraint("county_id", "key"),
+    Index("ix_delivery_county_id_alert_id", "county_id", "alert_id"),
+    Index(
+        "ix_delivery_work_at",
+        "work_at",
+        sqlite_where=text("work_at IS NOT NULL"),
+        postgresql_where=text("work_at IS NOT NULL"),
+    ),
+)
+
+report = _table(
+    "report",  # what a named physician states of a case; a signed one is never changed, only amended
+    *_key(),
+    Column("case_id", Id, nullable=False),
+    Column("exam_id", Id, nullable=False),
+    Column("number", Whole, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("statements", Json, nullable=False),  # [{code, name, from, accepted, text}]
+    Column("text", Text, nullable=False),
+    Column("ruleset", Text),  # the analysis that it began from
+    Column("software", Text),
+    Column("author_id", Id, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("signed_at", Instant),
+    Column("signed_by", Id),
+    Column("amends_id", Id),
+    Column("reason", Text),
+    _refers("case_", "case_id"),
+    _refers("exam", "exam_id"),
+    UniqueConstraint("county_id", "case_id", "number"),
+)
+
+message = _table(
+    "message",  # from the desk to the clinic, and that it was read back
+    *_key(),
+    Column("case_id", Id, nullable=False),
+    Column("site_id", Id, nullable=False),
+    Column("from_id", Id, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("read_back_at", Instant),
+    Column("read_back_by", Id),
+    Column("read_back_text", Text),
+    _refers("case_", "case_id"),
+    Index("ix_message_county_id_case_id_at", "county_id", "case_id", "at"),
+)
+
+county_file = _table(
+    "county_file",  # the county's own rating table, escalation policy, rule set: each version stays
+    Column("county_id", Id, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("version", Whole, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("tried", Json),  # what it would have changed on the ECGs that it was tried on
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("active_from_at", Instant),  # null: on trial
+    _of_county(),
 )
 
 # --- what happened ---------------------------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Column, Engine, Text, inspect, text
+from sqlalchemy import Column, Engine, Text, inspect, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -193,4 +194,37 @@ def test_a_migration_may_leave_no_row_that_refers_to_nothing(engine_url: str) ->
         leave_an_orphan()
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM site")).scalar_one() == 0
+    engine.dispose()
+
+
+def test_a_database_of_the_first_schema_keeps_its_alert(engine_url: str) -> None:
+    engine = make_engine(engine_url)
+    rows = {
+        "county": {"id": "c", "name": "", "phone": "", "epoch": "", "last_seq": 0, "audit_seq": 0, "audit_head": "",
+                   "created_at": 0},
+        "site": {"county_id": "c", "id": "s", "name": "", "township": "", "phone": "", "created_at": 0},
+        "original": {"county_id": "c", "sha256": "0", "bytes": 0, "encoding": "plain", "created_at": 0},
+        "exam": {"county_id": "c", "id": "e", "site_id": "s", "sender": "", "sha256": "0", "bytes": 0, "files": "[]",
+                 "status": "analysed", "received_at": 0, "urgent": 0, "symptoms": "[]", "conflicts": "[]",
+                 "context_problem": 0, "advice": "[]", "attempts": 0},
+        "case_": {"county_id": "c", "id": "k", "site_id": "s", "exam_id": "e", "state": "open", "rank": 0,
+                  "reason": "{}", "seq": 1, "opened_at": 0, "due_at": 0},
+        "alert": {"county_id": "c", "id": "a", "case_id": "k", "exam_id": "e", "colour": "RED", "reason": "{}",
+                  "evidence": "[]", "state": "raised", "step": 0, "next_step_at": 60, "raised_at": 0},
+        "ladder_step": {"county_id": "c", "alert_id": "a", "number": 0, "step": 0, "at": 0, "called": "[]", "why": ""},
+    }  # fmt: skip
+    with migrations._alone(engine) as connection:  # pyright: ignore[reportPrivateUsage]
+        settings = migrations.config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        for table, row in rows.items():
+            names = ", ".join(f'"{name}"' for name in row)
+            connection.execute(
+                text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), row
+            )
+    migrate(engine)
+    with engine.connect() as connection:
+        alert = connection.execute(select(schema.alert)).one()
+        assert (alert.id, alert.next_step_at, alert.topic, alert.drill) == ("a", 60, "", False)
+        assert connection.execute(select(schema.ladder_step.c.alert_id)).scalars().all() == ["a"]
     engine.dispose()
