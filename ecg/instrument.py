@@ -27,6 +27,7 @@ from ecg.sight import USUAL_RR_MS, Rendered, Sight
 from ecg.signal import quality
 from ecg.signal.filters import Bank, band_pass
 from ecg.signal.leads import algebra_holds, independent_count
+from ecg.signal.pulse import without_pulse
 from ecg.signal.reversal import suspected, undone
 from ecg.signal.units import calibrate
 from ecg.waves import P_LIKE, Outline, outline, qrs_bounds
@@ -43,7 +44,7 @@ P_QUARTILE = 0.25
 def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
     """Measures and reads one recording under one ruleset. ``ValueError`` only for a ruleset that does not exist."""
     rules = load(ruleset)
-    recording = calibrate(recording)
+    recording = without_pulse(calibrate(recording))
     analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
     if suspicion is None:
         return analysis

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ecg.errors import Unreadable
-from ecg.formats import aecg, dicom, faults, scp, wfdb
+from ecg.formats import aecg, dicom, faults, scp, sierra, wfdb
 from ecg.formats.parts import Parts, from_bytes, from_mapping, from_path
 from ecg.recording import Recording
 
@@ -38,6 +38,7 @@ FORMATS: tuple[Format, ...] = (
     Format("dicom", dicom.sniff, dicom.read),
     Format("scp", scp.sniff, scp.read),
     Format("aecg", aecg.sniff, aecg.read),
+    Format("sierra", sierra.sniff, sierra.read),
 )
 
 

@@ -98,23 +98,13 @@ def _parse(data: bytes, name: str) -> Element:
         root: Any = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         if not data.rstrip().endswith((b">", b">\0")):
-            raise _cut(name) from error
+            raise faults.unfinished(name) from error
         raise faults.damaged(name, f"XML 有误：{error}", f"the XML is broken: {error}") from error
     if root.getroottree().docinfo.doctype:
         raise faults.damaged(name, "含有 DTD，出于安全不予读取", "it carries a DTD, which is refused for safety")
     if etree.QName(root).localname != _ROOT:
         raise faults.unknown_format(name)
     return root
-
-
-def _cut(name: str) -> Exception:
-    from ecg.errors import Unreadable
-
-    return Unreadable(
-        "CUT_SHORT",
-        f"{name} 不完整（XML 没有结尾）：请重新复制或重新导出后再发送。",
-        f"{name} is cut short (its XML does not end): copy or export it again and send it again.",
-    )
 
 
 def _code(element: Element) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecg.errors import Unreadable
 
-FORMAT_NAMES = "WFDB, HL7 aECG, DICOM, SCP-ECG"
+FORMAT_NAMES = "WFDB, HL7 aECG, DICOM, SCP-ECG, Philips ECG XML"
 
 
 def empty(name: str) -> Unreadable:
@@ -78,4 +78,23 @@ def no_ecg(name: str, zh: str, en: str) -> Unreadable:
         "NO_ECG",
         f"{name} 里没有心电波形（{zh}）：请导出带波形的 12 导联心电图。",
         f"{name} holds no ECG waveform ({en}): export the 12-lead ECG with its waveform.",
+    )
+
+
+def unfinished(name: str) -> Unreadable:
+    """An XML text that breaks off: usually a copy that was interrupted."""
+    return Unreadable(
+        "CUT_SHORT",
+        f"{name} 不完整（XML 没有结尾）：请重新复制或重新导出后再发送。",
+        f"{name} is cut short (its XML does not end): copy or export it again and send it again.",
+    )
+
+
+def version(name: str, found: str, known: str) -> Unreadable:
+    """A known format in a version or with an encoding that this reader does not hold."""
+    return Unreadable(
+        "UNKNOWN_FORMAT",
+        f"{name} 的版本或编码（{found}）不受支持，只支持 {known}：请在心电图机上改选后重新导出再发送。",
+        f"The version or encoding of {name} ({found}) is not known; known is {known}: change the export and send it "
+        "again.",
     )

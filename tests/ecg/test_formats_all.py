@@ -23,6 +23,7 @@ EXAMPLES: dict[str, bytes] = {
     "dicom": (HERE / "Example.dcm").read_bytes(),
     "aecg": gzip.decompress((HERE / "Example.xml.gz").read_bytes()),
 }
+ALL = EXAMPLES | {"sierra": gzip.decompress((HERE / "129DYPRG.XML.gz").read_bytes())}
 LUDB = {name: (HERE / name).read_bytes() for name in ("55.hea", "55.dat")}
 
 
@@ -62,7 +63,7 @@ def test_one_ecg_in_three_formats_has_the_same_values_in_every_lead() -> None:
 
 
 def test_every_format_has_one_word_and_recognises_only_its_own() -> None:
-    samples = EXAMPLES | {"wfdb": LUDB["55.hea"]}
+    samples = ALL | {"wfdb": LUDB["55.hea"]}
     assert {form.word for form in FORMATS} == set(samples)
     for word, data in samples.items():
         assert [form.word for form in FORMATS if form.sniff(data)] == [word]
@@ -84,9 +85,9 @@ def test_a_pair_reads_the_same_as_path_parts_or_zip(tmp_path: Path) -> None:
         assert again.format == "wfdb"
 
 
-@pytest.mark.parametrize("word", sorted(EXAMPLES))
+@pytest.mark.parametrize("word", sorted(ALL))
 def test_a_zip_of_a_single_file_is_opened(word: str) -> None:
-    assert_same(read(zipped({"a.bin": EXAMPLES[word]})), read(EXAMPLES[word]))
+    assert_same(read(zipped({"a.bin": ALL[word]})), read(ALL[word]))
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def survives(source: bytes | dict[str, bytes]) -> None:
     assert text.en
 
 
-@pytest.mark.parametrize("word", sorted(EXAMPLES))
+@pytest.mark.parametrize("word", sorted(ALL))
 def test_a_file_cut_anywhere_is_read_or_refused(word: str) -> None:
-    data = EXAMPLES[word]
+    data = ALL[word]
     for length in sorted({*range(0, 400, 7), *range(0, len(data), max(1, len(data) // 40))}):
         survives(data[:length])
 
@@ -197,12 +198,12 @@ def test_a_header_cut_anywhere_is_read_or_refused() -> None:
         survives(LUDB | {"55.hea": LUDB["55.hea"][:length]})
 
 
-@pytest.mark.parametrize("word", [*sorted(EXAMPLES), "wfdb", "zip"])
+@pytest.mark.parametrize("word", [*sorted(ALL), "wfdb", "zip"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
        early=st.booleans())  # fmt: skip
 def test_flipped_bytes_are_read_or_refused(word: str, flips: list[tuple[float, int]], early: bool) -> None:
-    data = bytearray(EXAMPLES.get(word) or (LUDB["55.hea"] if word == "wfdb" else zipped(LUDB)))
+    data = bytearray(ALL.get(word) or (LUDB["55.hea"] if word == "wfdb" else zipped(LUDB)))
     span = min(len(data), 600) if early else len(data)
     for place, value in flips:
         data[int(place * span)] = value
