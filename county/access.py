@@ -37,10 +37,18 @@ class Action(StrEnum):
     """Answer an alert: I am looking at it."""
     DECIDE = "decide"
     """Confirm, downgrade or stand down."""
+    MESSAGE = "message"
+    """Send the clinic a message about a case."""
+    MERGE = "merge"
+    """Hold two records for one patient, or undo that."""
     READ_BACK = "read-back"
     """The clinic says that it has read the answer."""
     SEE_ROSTER = "see-roster"
     """See who is on call."""
+    EDIT_ROSTER = "edit-roster"
+    """Put people on call, swap and withdraw shifts."""
+    STOP_LADDER = "stop-ladder"
+    """End the ladder of an alert, with a reason."""
     SEE_FIGURES = "see-figures"
     """See the county's figures."""
     SEE_SITES = "see-sites"
@@ -80,8 +88,12 @@ _ROLES: dict[Action, frozenset[Role]] = {
     Action.SEE_CASES: frozenset({_D, _K}),
     Action.ACKNOWLEDGE: frozenset({_D, _K}),
     Action.DECIDE: frozenset({_D}),
+    Action.MESSAGE: frozenset({_D, _K}),
+    Action.MERGE: frozenset({_K}),
     Action.READ_BACK: frozenset({_C}),
     Action.SEE_ROSTER: frozenset({_D, _K}),
+    Action.EDIT_ROSTER: frozenset({_K}),
+    Action.STOP_LADDER: frozenset({_K}),
     Action.SEE_FIGURES: frozenset({_K}),
     Action.SEE_SITES: frozenset({_D, _K}),
 }

@@ -15,8 +15,12 @@ see-exam        yes  yes  yes  -
 see-cases       -    yes  yes  -
 acknowledge     -    yes  yes  -
 decide          -    yes  -    -
+message         -    yes  yes  -
+merge           -    -    yes  -
 read-back       yes  -    -    -
 see-roster      -    yes  yes  -
+edit-roster     -    -    yes  -
+stop-ladder     -    -    yes  -
 see-figures     -    -    yes  -
 see-sites       -    yes  yes  -
 """
