@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,7 @@ from ecg.analysis import (
     State,
 )
 from ecg.arrays import Flags, Floats, Ints
-from ecg.interpret.logic import rounded
+from ecg.interpret.logic import Test, narrowly, rounded
 from ecg.marks import BeatMarks
 from ecg.recording import PatientFacts, Sex, Text
 from ecg.rules import Ruleset
@@ -141,6 +142,36 @@ class Verdict:
     def skip(self, code: str, missing: tuple[str, ...], why: Text) -> None:
         """Notes a rule that could not be decided."""
         self.not_assessed.append(NotAssessed(code, missing, why))
+
+    def decide(
+        self,
+        facts: Facts,
+        code: str,
+        name: Text,
+        tests: Sequence[Test],
+        true: bool | None,
+        source: str,
+        certainty: Certainty = Certainty.DEFINITE,
+        argued: tuple[Argument, ...] = (),
+        notes: tuple[str, ...] = (),
+        near: bool | None = None,
+    ) -> bool:
+        """Notes what became of a criterion: true, narrowly missed, or not decidable for want of what its tests lack.
+
+        ``near`` defaults to "all tests hold or lie in their band", which is right where the tests are joined by "and".
+        """
+        if true:
+            evidence = [t.evidence for t in tests if t.true]
+            self.add(facts.finding(code, name, evidence, source, certainty, State.TRUE, argued, notes))
+            return True
+        if true is None:
+            lost = [t.evidence for t in tests if t.true is None]
+            missing = tuple(dict.fromkeys(e.lead or e.measure for e in lost))
+            self.skip(code, missing, WHY_QUALITY if set(missing) & set(facts.leads) else WHY_LEADS)
+        elif narrowly(tests) if near is None else near:
+            evidence = [t.evidence for t in tests if t.true or t.borderline]
+            self.add(facts.finding(code, name, evidence, source, Certainty.POSSIBLE, State.BORDERLINE, argued, notes))
+        return False
 
     def has(self, code: str) -> bool:
         """Whether a finding of this code (or code prefix ending in ``*``) is true."""

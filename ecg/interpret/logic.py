@@ -58,6 +58,24 @@ def compare(lead: str | None, measure: str, value: float | None, op: str, limit:
     return Test(evidence, true, near)
 
 
+def near3(test: Test) -> bool:
+    """Whether a test holds or lies in its borderline band."""
+    return bool(test.true) or test.borderline
+
+
+def narrowly(tests: Iterable[Test]) -> bool:
+    """Whether every one of some tests joined by "and" holds or lies in its band, at least one only in its band."""
+    held = list(tests)
+    return bool(held) and all(near3(t) for t in held) and any(t.borderline for t in held)
+
+
+def least3(values: Iterable[bool | None], count: int) -> bool | None:
+    """Whether at least ``count`` of the values are true; ``None`` where the unknown ones could decide it."""
+    held = list(values)
+    sure, open_ = held.count(True), held.count(None)
+    return True if sure >= count else None if sure + open_ >= count else False
+
+
 def any3(values: Iterable[bool | None]) -> bool | None:
     """Three-valued OR."""
     held = list(values)
