@@ -85,6 +85,24 @@ class BadShift(CountyError):
     code = "bad-shift"
 
 
+class UnknownShift(CountyError):
+    """No shift of the county has this id, or it was swapped or withdrawn."""
+
+    code = "unknown-shift"
+
+
+class BadRoster(CountyError):
+    """A roster file that cannot be read; it names the line."""
+
+    code = "bad-roster"
+
+
+class BadContact(CountyError):
+    """A contact that cannot be used, or that is nobody's."""
+
+    code = "bad-contact"
+
+
 class OffTheMap(CountyError):
     """A place on the county's map needs both of its coordinates, each from 0 to 1."""
 

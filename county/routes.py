@@ -8,18 +8,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from county import counties, rosters, signin, sites
+from county import counties, roster_routes, signin, sites
 from county.access import Action, Actor, Place, Role, may
 from county.http import CurrentActor, CurrentLedger, permit
 from county.people import Person
-from county.problem import not_found, not_permitted, not_signed_in, problems
-from county.rosters import Slot
-from ledger.clock import SECOND, iso
+from county.problem import not_permitted, not_signed_in, problems
+from ledger.clock import iso
 
 router = APIRouter(tags=["county"])
+router.include_router(roster_routes.router)
 
 COOKIE_S = 7 * 86400  # the row says when a session ends; the cookie only must not end before an extended one
-NEXT_S = 24 * 3600  # how far ahead the roster is shown
 
 Time = Annotated[str, Field(description="UTC, ISO 8601 with microseconds.", examples=["2026-11-24T03:10:05.000000Z"])]
 
@@ -75,35 +74,6 @@ class SessionDocument(BaseModel):
     expires_at: Time
     county: CountyDocument
     site: SiteDocument | None
-
-
-class ReachableDocument(BaseModel):
-    """Somebody to call."""
-
-    id: str
-    name: str
-    phone: str
-
-
-class OnDutyDocument(BaseModel):
-    """Somebody on call now."""
-
-    slot: Slot
-    person: ReachableDocument
-
-
-class ShiftDocument(OnDutyDocument):
-    """A shift to come."""
-
-    from_at: Time
-    to_at: Time
-
-
-class RostersDocument(BaseModel):
-    """Who is on call, in the ladder's order, and the shifts of the next day."""
-
-    now: list[OnDutyDocument]
-    next: list[ShiftDocument]
 
 
 class SiteTodayDocument(SiteDocument):
@@ -166,15 +136,6 @@ async def end_session(actor: CurrentActor, ledger: CurrentLedger, request: Reque
     response.delete_cookie(signin.COOKIE, path="/", secure=is_tls, httponly=True, samesite="strict")
 
 
-@router.get("/v1/rosters", dependencies=[permit(Action.SEE_ROSTER)], responses=problems(401, 403, 404))
-async def see_rosters(actor: CurrentActor, ledger: CurrentLedger) -> RostersDocument:
-    """Who is on call now and next."""
-    if not may(actor, Action.SEE_ROSTER, Place(actor.county)):
-        raise not_found()
-    now = ledger.clock.now()
-    return await ledger.aread(lambda connection: _rosters(connection, actor.county, now))
-
-
 @router.get("/v1/sites", dependencies=[permit(Action.SEE_SITES)], responses=problems(401, 403))
 async def see_sites(actor: CurrentActor, ledger: CurrentLedger) -> SitesDocument:
     """The clinics, by township, with their day."""
@@ -197,20 +158,6 @@ def _session(connection: Connection, actor: Actor, now: int) -> SessionDocument:
     )
 
 
-def _rosters(connection: Connection, county: str, now: int) -> RostersDocument:
-    on_duty = rosters.on_duty(connection, county, now)
-    coming = rosters.next_shifts(connection, county, now, now + NEXT_S * SECOND)
-    return RostersDocument(
-        now=[OnDutyDocument(slot=slot, person=_reachable(who)) for slot, people in on_duty.items() for who in people],
-        next=[
-            ShiftDocument(
-                slot=one.slot, person=_reachable(one.person), from_at=_time(one.from_at), to_at=_time(one.to_at)
-            )
-            for one in coming
-        ],
-    )
-
-
 def _site_today(one: sites.SiteToday) -> SiteTodayDocument:
     site = one.site
     return SiteTodayDocument(
@@ -228,10 +175,6 @@ def _site_today(one: sites.SiteToday) -> SiteTodayDocument:
 
 def _person(person: Person) -> PersonDocument:
     return PersonDocument(id=person.id, name=person.name, role=person.role, sites=person.sites)
-
-
-def _reachable(who: rosters.Reachable) -> ReachableDocument:
-    return ReachableDocument(id=who.id, name=who.name, phone=who.phone)
 
 
 def _time(instant: int) -> str:

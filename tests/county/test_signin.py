@@ -376,9 +376,12 @@ def test_who_sees_the_roster_and_the_sites(client: Browser, world: World) -> Non
     people.create(world.ledger, world.county, "站医", "cardiologist", PASSWORD, world.site)
     person = {"id": doctor, "name": "心内", "phone": "13800001"}
     shift = {"slot": "backup", "person": person, "from_at": iso(now + hour), "to_at": iso(now + 2 * hour)}
+    running = {"slot": "first", "person": person, "to_at": iso(now + hour)}
     for name in ("心内", "协调"):
         sign_in(client, name)
-        assert client.get("/v1/rosters").json() == {"now": [{"slot": "first", "person": person}], "next": [shift]}
+        roster = client.get("/v1/rosters").json()
+        assert [{**one, "id": None} for one in roster["now"]] == [{**running, "id": None}]
+        assert [{**one, "id": None} for one in roster["next"]] == [{**shift, "id": None}]
         assert [one["id"] for one in client.get("/v1/sites").json()["items"]] == [world.site, world.other_site]
     sign_in(client, "站医")
     assert client.get("/v1/rosters").status_code == 404

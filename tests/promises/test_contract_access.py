@@ -17,7 +17,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import insert
 
-from county import people, secrets
+from county import people, rosters, secrets
 from county.http import routes_of
 from ledger import schema
 from ledger.clock import ManualClock
@@ -133,6 +133,10 @@ SESSION = row(       200, 403, 200, 403, 200, 200, 200, 200, 200, 403, 401)  # f
 FORGET = row(        204, 204, 404, 404, 403, 403, 403, 403, 403, 404, 401)  # fmt: skip
 OVERRIDE = row(      405, 405, 405, 405, 403, 403, 403, 403, 403, 405, 401)  # fmt: skip
 
+EDIT_COUNTY = row(   403, 403, 403, 403, 403, 200, 403, 404, 403, 403, 401)  # fmt: skip
+MAKE_COUNTY = row(   403, 403, 403, 403, 403, 201, 403, 404, 403, 403, 401)  # fmt: skip
+HAND_OVER = row(     403, 403, 403, 403, 201, 201, 403, 404, 201, 403, 401)  # fmt: skip
+
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 
@@ -145,6 +149,15 @@ def action(house: House) -> dict[str, Any]:
     return {"json": {"seen": house.world.events()[-1]["seq"], "reason": "other", "colour": "GREEN"}}
 
 
+def a_shift(house: House) -> dict[str, Any]:
+    person = house.world.actors["cardiologist"].id
+    return {"json": {"slot": "first", "person": person, "from_at": "2030-01-01T00:00Z", "to_at": "2030-01-02T00:00Z"}}
+
+
+def a_swap(house: House) -> dict[str, Any]:
+    return {"json": {"person": house.world.actors["second"].id}}
+
+
 def a_file(_house: House) -> dict[str, Any]:
     return {"files": {"file": ("a.zip", new_id().encode())}}
 
@@ -154,6 +167,11 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/session"): (all_of(422), lambda _: {"json": {}}),  # public: the form is looked at first
     ("GET", "/v1/session"): (SESSION, plain),
     ("GET", "/v1/rosters"): (SEE_COUNTY, plain),
+    ("POST", "/v1/rosters"): (MAKE_COUNTY, a_shift),
+    ("POST", "/v1/rosters/import"): (EDIT_COUNTY, lambda _: {"json": {"csv": "slot,person,from,to\n"}}),
+    ("POST", "/v1/rosters/hand-over"): (HAND_OVER, lambda _: {"json": {"text": "一切正常"}}),
+    ("POST", "/v1/rosters/{shift}/swap"): (EDIT_COUNTY, a_swap),
+    ("POST", "/v1/rosters/{shift}/withdraw"): (EDIT_COUNTY, lambda _: {"json": {"reason": "ill"}}),
     ("GET", "/v1/sites"): (SEE_CASES, plain),
     ("POST", "/v1/exams"): (SEND, a_file),
     ("GET", "/v1/exams"): (SEE_EXAMS, plain),
@@ -209,6 +227,11 @@ def _prepared(house: House, method: str, path: str) -> dict[str, str]:
         ids["case"] = house.world.case_of(house.world.sent(RED))["id"]
         if path.endswith("/read-back"):
             house.world.do("cardiologist", "confirm", ids["case"])
+    if "{shift}" in path:
+        person, now = house.world.actors["cardiologist"].id, house.world.clock.now()
+        ids["shift"] = house.world.ledger.write(
+            lambda tx: rosters.add(tx, house.world.county, "first", person, now, now + HOUR)
+        )
     if "{upload}" in path:
         created = house.ask("device", "POST", "/v1/uploads", headers=TUS | {"Upload-Length": "9"})
         ids["upload"] = created.headers["Location"].rsplit("/", 1)[1]
