@@ -111,10 +111,23 @@ class Waves:
 
 
 @dataclass(frozen=True, slots=True)
+class Notch:
+    """A notch or slur of QRS: time after QRS onset, depth in mV, ``kind`` "notch" or "slur"."""
+
+    at_ms: float
+    depth_mv: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeadMeasurements:
     """Amplitudes (mV, signed, against the 20 ms before QRS onset) and durations of one lead's average beat.
 
     A wave below 20 µV or 6 ms counts as not there: amplitude and duration 0. ``st_*`` are CLINICAL.md §2.2's points.
+    ``p1_*`` and ``p2_*`` are the two phases of P (one phase: P1 alone); ``first_peak_ms`` is the time of the first
+    named wave's peak after QRS onset; ``j_wave`` is "notch" or "slur", its peak ``jp_mv``, its end ``jt_mv`` (0: none);
+    ``st_slope`` is "up", "horizontal" or "down", ``st_shape`` "convex", "straight" or "concave"; ``pr_segment_mv`` and
+    ``st_j_tp_mv`` stand against a stable TP segment; ``u_mv`` is 0 where no U is seen.
     """
 
     p_mv: float | None = None
@@ -137,6 +150,27 @@ class LeadMeasurements:
     st_j40_mv: float | None = None
     st_j60_mv: float | None = None
     st_j80_mv: float | None = None
+    p1_mv: float | None = None
+    p1_ms: float | None = None
+    p2_mv: float | None = None
+    p2_ms: float | None = None
+    r2_ms: float | None = None
+    s2_ms: float | None = None
+    first_peak_ms: float | None = None
+    notches: tuple[Notch, ...] = ()
+    j_wave: str | None = None
+    jp_mv: float | None = None
+    jp_ms: float | None = None
+    jt_mv: float | None = None
+    st_rise_mv: float | None = None
+    st_slope: str | None = None
+    st_shape: str | None = None
+    st_j_tp_mv: float | None = None
+    pr_segment_mv: float | None = None
+    t_area_mv_ms: float | None = None
+    t_symmetry: float | None = None
+    t_width_half_ms: float | None = None
+    u_mv: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +193,24 @@ class Axes:
 
 
 @dataclass(frozen=True, slots=True)
+class Variability:
+    """Heart-rate variability of normal-to-normal intervals (Task Force 1996) and the range of PR over the beats."""
+
+    nn_count: int = 0
+    sdnn_ms: float | None = None
+    rmssd_ms: float | None = None
+    pnn50_percent: float | None = None
+    pr_range_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Measurements:
-    """Global intervals and every lead's values."""
+    """Global intervals and every lead's values.
+
+    ``qtm_ms`` is QT less the part that a wide QRS adds (Bogossian 2014, QRS ≥ 120 ms only: an estimate), ``qtmc_ms``
+    the same corrected for rate. ``flags``: QT_UNSURE, PR_SEGMENT_SHIFT, J_AMBIGUOUS (CLINICAL.md §2.1, §2.2).
+    ``unmeasured`` says of each figure that is ``None`` why.
+    """
 
     heart_rate_bpm: float | None = None
     min_rr_ms: float | None = None
@@ -172,6 +222,14 @@ class Measurements:
     qtc_ms: Qtc | None = None
     axis_deg: Axes = field(default_factory=Axes)
     leads: dict[str, LeadMeasurements] = field(default_factory=dict[str, LeadMeasurements])
+    jt_ms: float | None = None
+    t_peak_end_ms: float | None = None
+    qtm_ms: float | None = None
+    qtmc_ms: Qtc | None = None
+    rr_ms: tuple[float, ...] = ()
+    variability: Variability = field(default_factory=Variability)
+    flags: tuple[str, ...] = ()
+    unmeasured: dict[str, Text] = field(default_factory=dict[str, Text])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@ new schema."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
-from ecg.analysis import Analysis, Evidence, Finding, Marks, Measurements, Waves
+from ecg.analysis import Analysis, Evidence, Finding, LeadMeasurements, Marks, Measurements, Qtc, Waves
 from ecg.interpret.logic import rounded
 from ecg.recording import Note, Recording, Text
 
 SCHEMA = "ecgnet.analysis/1"
+LEAD_FIELDS = tuple(f.name for f in fields(LeadMeasurements))
 
 
 def document(analysis: Analysis, recording: Recording, file: str) -> dict[str, Any]:
@@ -45,7 +46,6 @@ def document(analysis: Analysis, recording: Recording, file: str) -> dict[str, A
 
 def measurements(m: Measurements) -> dict[str, Any]:
     """Measurements with the rounding of the contract: mV to 0.1 µV, ms, bpm and degrees to 0.1."""
-    qtc = m.qtc_ms
     return {
         "heart_rate_bpm": rounded(m.heart_rate_bpm, "x_bpm"),
         "min_rr_ms": rounded(m.min_rr_ms, "x_ms"),
@@ -54,10 +54,34 @@ def measurements(m: Measurements) -> dict[str, Any]:
         "pr_ms": rounded(m.pr_ms, "x_ms"),
         "qrs_ms": rounded(m.qrs_ms, "x_ms"),
         "qt_ms": rounded(m.qt_ms, "x_ms"),
-        "qtc_ms": None if qtc is None else {k: rounded(v, "x_ms") for k, v in asdict(qtc).items()},
+        "qtc_ms": _qtc(m.qtc_ms),
         "axis_deg": {k: rounded(v, "x_deg") for k, v in asdict(m.axis_deg).items()},
-        "leads": {n: {k: rounded(v, k) for k, v in asdict(lead).items()} for n, lead in m.leads.items()},
+        "leads": {n: _lead(lead) for n, lead in m.leads.items()},
+        "jt_ms": rounded(m.jt_ms, "x_ms"),
+        "t_peak_end_ms": rounded(m.t_peak_end_ms, "x_ms"),
+        "qtm_ms": rounded(m.qtm_ms, "x_ms"),
+        "qtmc_ms": _qtc(m.qtmc_ms),
+        "rr_ms": [rounded(v, "x_ms") for v in m.rr_ms],
+        "variability": {f.name: rounded(getattr(m.variability, f.name), f.name) for f in fields(m.variability)},
+        "flags": list(m.flags),
+        "unmeasured": {name: _text(why) for name, why in m.unmeasured.items()},
     }
+
+
+def _lead(lead: LeadMeasurements) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name in LEAD_FIELDS:
+        value: Any = getattr(lead, name)
+        out[name] = rounded(value, name) if isinstance(value, float | int) else value
+    out["notches"] = [
+        {"at_ms": rounded(n.at_ms, "x_ms"), "depth_mv": rounded(n.depth_mv, "x_mv"), "kind": n.kind}
+        for n in lead.notches
+    ]
+    return out
+
+
+def _qtc(qtc: Qtc | None) -> dict[str, Any] | None:
+    return None if qtc is None else {k: rounded(v, "x_ms") for k, v in asdict(qtc).items()}
 
 
 def finding(f: Finding) -> dict[str, Any]:

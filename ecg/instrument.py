@@ -20,7 +20,7 @@ from ecg.gather import gathered
 from ecg.interpret import Verdict, interpret
 from ecg.kinds import kinds
 from ecg.marks import NOWHERE, carried
-from ecg.measure import measured
+from ecg.measure import measured, median
 from ecg.recording import Recording
 from ecg.rules import Ruleset, load
 from ecg.sight import USUAL_RR_MS, Rendered, Sight
@@ -30,6 +30,7 @@ from ecg.signal.leads import algebra_holds, independent_count
 from ecg.signal.pulse import without_pulse
 from ecg.signal.reversal import suspected, undone
 from ecg.signal.units import calibrate
+from ecg.variability import variability
 from ecg.waves import P_LIKE, Outline, outline, qrs_bounds
 
 SHORTEST_S = 0.4
@@ -84,8 +85,10 @@ def _seen(trace: Trace, rendered: Rendered) -> Sight | None:
             part[:] = NOWHERE
     beat = _referenced(rendered.averages[0], main, trace.rate_hz)
     pr, qt = _intervals(rendered, trace.rate_hz, has_p)
-    measures = measured(beat, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, pr, qt)
-    return Sight(main, beat, share, has_p, kinds(trace, rendered, share), measures)
+    sorts = kinds(trace, rendered, share)
+    measures = measured(beat, trace.rate_hz, main, trace.leads, trace.alive, rendered.rr_ms, median(pr), median(qt))
+    measures = replace(measures, variability=variability(sorts, rendered.rr_ms, pr))
+    return Sight(main, beat, share, has_p, sorts, measures)
 
 
 def _rendered(trace: Trace) -> Rendered | None:
@@ -153,17 +156,15 @@ def _repeats_p(rendered: Rendered, share: float | None) -> bool:
     return share is not None and share > 0.5 and bool(np.quantile(alike, 0.25) >= P_QUARTILE)
 
 
-def _intervals(rendered: Rendered, rate_hz: float, has_p: bool) -> tuple[float | None, float | None]:
-    """Median PR and QT over the dominant beats, in ms."""
+def _intervals(rendered: Rendered, rate_hz: float, has_p: bool) -> tuple[Floats, Floats]:
+    """PR and QT of the dominant beats that have them, in ms."""
     marks, rows = rendered.marks, rendered.shapes.labels == 0
     onset = marks.qrs_global[:, 0]
     with_p = rows & marks.has_p & (onset != NOWHERE) & (marks.p_global[:, 0] != NOWHERE)
     with_t = rows & (marks.t_global[:, 2] != NOWHERE) & (onset != NOWHERE)
-    pr = (
-        float(np.median(onset[with_p] - marks.p_global[with_p, 0])) / rate_hz * 1000 if has_p and with_p.any() else None
-    )
-    qt = float(np.median(marks.t_global[with_t, 2] - onset[with_t])) / rate_hz * 1000 if with_t.any() else None
-    return pr, qt
+    pr = onset[with_p & has_p] - marks.p_global[with_p & has_p, 0]
+    qt = marks.t_global[with_t, 2] - onset[with_t]
+    return pr / rate_hz * 1000, qt / rate_hz * 1000
 
 
 def _referenced(beat: Floats, main: Outline, rate_hz: float) -> Floats:

@@ -6,10 +6,14 @@ between its own ends. ST is measured on the unsmoothed average beat.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ecg.analysis import Axes, LeadMeasurements, Measurements, Qtc
 from ecg.arrays import Flags, Floats, Ints, steps
+from ecg.morphology import form
+from ecg.recording import Text
 from ecg.waves import Outline
 
 WAVE_MV, WAVE_MS = 0.020, 6.0
@@ -24,6 +28,15 @@ ST_POINTS_MS = {
     "st_j80_mv": (76.0, 84.0),
 }
 """Window around J whose mean is the point's value (CLINICAL.md §2.2)."""
+WIDE_QRS_MS, WIDE_SHARE = 120.0, 0.485
+"""QT of a QRS this wide less that share of it is the modified QT (Bogossian 2014, Heart Rhythm 11:2273)."""
+PR_SHIFT_MV = 0.050
+"""PR segment this far from TP: PR_SEGMENT_SHIFT (CLINICAL.md §2.2)."""
+NO_BEATS = Text("心搏不足两个，无法计算。", "Fewer than two beats.")
+NO_P = Text("未见与心搏有固定关系的P波。", "No P wave that stands in a fixed relation to the beats.")
+NO_T = Text("T波太低或被下一心搏打断，终点无法确定。", "T is too flat or cut off by the next beat: no end.")
+NARROW = Text("QRS小于120 ms，不需要宽QRS校正。", "QRS is below 120 ms: QT needs no correction for its width.")
+NO_RATE = Text("无法得到心率，不能校正。", "Without a rate there is no correction for it.")
 
 
 def measured(
@@ -43,24 +56,69 @@ def measured(
     """
     ms = rate_hz / 1000.0
     on, _, j = (int(v) for v in outline.qrs_global)
+    usual = float(np.median(rr_ms)) if rr_ms.size else None
+    rest = form(beat, outline, ms, usual).leads
     per_lead = {
-        name: _lead(beat[k], outline, k, ms) if alive[k] else LeadMeasurements() for k, name in enumerate(leads)
+        name: _lead(beat[k], outline, k, ms, rest[k]) if alive[k] else LeadMeasurements()
+        for k, name in enumerate(leads)
     }
     rate = 60000.0 / float(rr_ms.mean()) if rr_ms.size else None
+    qrs_ms = (j - on) / ms
+    qtm_ms = qt_ms - WIDE_SHARE * qrs_ms if qt_ms is not None and qrs_ms >= WIDE_QRS_MS else None
+    p_ms = None
+    if outline.p_global is not None and pr_ms is not None:
+        p_ms = (int(outline.p_global[2]) - int(outline.p_global[0])) / ms
+    peak_end = None if outline.t_global is None else (int(outline.t_global[2]) - int(outline.t_global[1])) / ms
     return Measurements(
         heart_rate_bpm=rate,
         min_rr_ms=float(rr_ms.min()) if rr_ms.size else None,
         max_rr_ms=float(rr_ms.max()) if rr_ms.size else None,
-        p_ms=(int(outline.p_global[2]) - int(outline.p_global[0])) / ms
-        if outline.p_global is not None and pr_ms is not None
-        else None,
+        p_ms=p_ms,
         pr_ms=pr_ms,
-        qrs_ms=(j - on) / ms,
+        qrs_ms=qrs_ms,
         qt_ms=qt_ms,
         qtc_ms=corrected(qt_ms, rate) if qt_ms is not None and rate is not None else None,
         axis_deg=_axes(beat, outline, leads, alive, pr_ms is not None),
         leads=per_lead,
+        jt_ms=None if qt_ms is None else qt_ms - qrs_ms,
+        t_peak_end_ms=peak_end if qt_ms is not None else None,
+        qtm_ms=qtm_ms,
+        qtmc_ms=corrected(qtm_ms, rate) if qtm_ms is not None and rate is not None else None,
+        rr_ms=tuple(rr_ms.tolist()),
+        flags=_flags(outline, per_lead),
+        unmeasured=_unmeasured(rate, pr_ms, qt_ms, qrs_ms),
     )
+
+
+def _flags(outline: Outline, leads: dict[str, LeadMeasurements]) -> tuple[str, ...]:
+    """What makes a figure doubtful (CLINICAL.md §2.1, §2.2)."""
+    shifts = [m.pr_segment_mv for m in leads.values() if m.pr_segment_mv is not None]
+    marked = {
+        "QT_UNSURE": outline.qt_unsure,
+        "PR_SEGMENT_SHIFT": any(abs(v) > PR_SHIFT_MV for v in shifts),
+    }
+    return tuple(name for name, there in marked.items() if there)
+
+
+def _unmeasured(rate: float | None, pr_ms: float | None, qt_ms: float | None, qrs_ms: float) -> dict[str, Text]:
+    """Why a figure is missing."""
+    why: dict[str, Text] = {}
+    if rate is None:
+        why["heart_rate_bpm"] = NO_BEATS
+    if pr_ms is None:
+        why |= {"p_ms": NO_P, "pr_ms": NO_P}
+    if qt_ms is None:
+        why |= dict.fromkeys(("qt_ms", "qtc_ms", "jt_ms", "t_peak_end_ms"), NO_T)
+    elif rate is None:
+        why["qtc_ms"] = NO_RATE
+    if qrs_ms < WIDE_QRS_MS:
+        why |= {"qtm_ms": NARROW, "qtmc_ms": NARROW}
+    return why
+
+
+def median(values: Floats) -> float | None:
+    """The median; ``None`` of nothing."""
+    return float(np.median(values)) if values.size else None
 
 
 def corrected(qt_ms: float, rate_bpm: float) -> Qtc:
@@ -74,7 +132,7 @@ def corrected(qt_ms: float, rate_bpm: float) -> Qtc:
     )
 
 
-def _lead(x: Floats, outline: Outline, k: int, ms: float) -> LeadMeasurements:
+def _lead(x: Floats, outline: Outline, k: int, ms: float, rest: dict[str, Any]) -> LeadMeasurements:
     on, _, j = (int(v) for v in outline.qrs_global)
     st = {name: _mean(x, j, window, ms) for name, window in ST_POINTS_MS.items()}
     waves = named_waves(x[on : j + 1], ms)
@@ -91,6 +149,7 @@ def _lead(x: Floats, outline: Outline, k: int, ms: float) -> LeadMeasurements:
         qrs_area_mv_ms=float(x[on : j + 1].sum()) / ms,
         **waves,
         **st,
+        **rest,
     )
 
 
@@ -100,21 +159,22 @@ def _mean(x: Floats, j: int, window: tuple[float, float], ms: float) -> float | 
 
 
 def named_waves(qrs: Floats, ms: float) -> dict[str, float | None]:
-    """Q, R, S, R′, S′ (mV) with the durations of the first three (ms) and the time of the last R peak, of one lead's
-    QRS.
+    """Q, R, S, R′, S′ (mV) and their durations (ms), the times of the first wave's peak and of the last R peak, of one
+    lead's QRS.
 
     Runs of one sign of at least 20 µV and 6 ms; a QS complex is Q, with no R.
     """
     runs = [(sign, low, high) for sign, low, high in _runs(qrs) if (high - low) / ms >= WAVE_MS]
     out: dict[str, float | None] = dict.fromkeys(
-        ("q_mv", "r_mv", "s_mv", "r2_mv", "s2_mv", "q_ms", "r_ms", "s_ms"), 0.0
+        ("q_mv", "r_mv", "s_mv", "r2_mv", "s2_mv", "q_ms", "r_ms", "s_ms", "r2_ms", "s2_ms"), 0.0
     )
-    out["r_peak_ms"] = None
+    out["r_peak_ms"] = out["first_peak_ms"] = None
     up, down = ["r_mv", "r2_mv"], ["s_mv", "s2_mv"]
-    spans = {"q_mv": "q_ms", "r_mv": "r_ms", "s_mv": "s_ms"}
     seen_r = False
     for sign, low, high in runs:
         part = qrs[low:high]
+        if out["first_peak_ms"] is None:
+            out["first_peak_ms"] = (low + int(np.argmax(part * sign))) / ms
         if sign > 0:
             name = up.pop(0) if up else "r2_mv"
             seen_r = True
@@ -125,8 +185,8 @@ def named_waves(qrs: Floats, ms: float) -> dict[str, float | None]:
             value = float(part.min())
         if abs(value) > abs(out[name] or 0.0):
             out[name] = value
-        if name in spans:
-            out[spans[name]] = max(out[spans[name]] or 0.0, (high - low) / ms)
+        span = name.replace("_mv", "_ms")
+        out[span] = max(out[span] or 0.0, (high - low) / ms)
     return out
 
 
