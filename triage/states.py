@@ -55,6 +55,23 @@ class Alert(StrEnum):
     """A cardiologist has decided: the ladder has ended."""
 
 
+class Delivery(StrEnum):
+    """One message to one contact (``triage.deliveries``)."""
+
+    WAITING = "waiting"
+    """To be sent."""
+    TRIED = "tried"
+    """Handed to the channel; nothing has come back yet."""
+    DELIVERED = "delivered"
+    """The channel says that it has it; that is no answer (CLINICAL.md §6)."""
+    FAILED = "failed"
+    """It did not go through; perhaps it is tried again."""
+    SEEN = "seen"
+    """The person has acknowledged the alert that it was about."""
+    WITHDRAWN = "withdrawn"
+    """Answered before it was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One row of a machine's table."""
@@ -143,7 +160,19 @@ ALERT = Machine(
     ),
 )
 
-MACHINES = (EXAM, CASE, ALERT)
+DELIVERY = Machine(
+    "delivery",
+    Delivery.WAITING,
+    (
+        *_from_each((Delivery.WAITING, Delivery.FAILED), "try", Delivery.TRIED, None),
+        Move(Delivery.TRIED, "deliver", Delivery.DELIVERED),
+        *_from_each((Delivery.WAITING, Delivery.TRIED, Delivery.FAILED), "fail", Delivery.FAILED, None),
+        *_from_each((Delivery.TRIED, Delivery.DELIVERED), "see", Delivery.SEEN, None),
+        *_from_each((Delivery.WAITING, Delivery.FAILED), "withdraw", Delivery.WITHDRAWN, None),
+    ),
+)
+
+MACHINES = (EXAM, CASE, ALERT, DELIVERY)
 
 
 def mermaid(machine: Machine) -> str:
@@ -169,6 +198,12 @@ _WORDS: dict[str, str] = {
     "alert raised": "It rings and climbs. 正在呼叫并逐级升级。",
     "alert acknowledged": "Somebody answered; without a decision the ladder goes on. 已应答；不决定则继续升级。",
     "alert decided": "A cardiologist has decided: the ladder has ended. 已决定，升级结束。",
+    "delivery waiting": "To be sent. 待发送。",
+    "delivery tried": "Handed to the channel; nothing has come back yet. 已交渠道，尚无回执。",
+    "delivery delivered": "The channel says that it has it; that is no answer. 渠道已收，不等于应答。",
+    "delivery failed": "It did not go through; perhaps it is tried again. 未送达，可能重试。",
+    "delivery seen": "The person has acknowledged the alert that it was about. 本人已应答该警报。",
+    "delivery withdrawn": "Answered before it was sent. 发送前已有人应答。",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from enum import StrEnum
 from itertools import product
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from tests.support.needs import REPOSITORY
 from triage import states
 from triage.states import ALERT, CASE, EXAM, MACHINES, Illegal, Machine
 
-STATES: dict[str, type[states.Exam] | type[states.Case] | type[states.Alert]] = {
+STATES: dict[str, type[StrEnum]] = {
     "exam": states.Exam,
     "case": states.Case,
     "alert": states.Alert,
+    "delivery": states.Delivery,
 }
 DOCS = REPOSITORY / "docs" / "states.md"
 
