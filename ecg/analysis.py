@@ -306,9 +306,18 @@ class AverageBeat:
     t_off: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RulesUsed:
+    """A file of rules that an analysis rests on: id, version, and SHA-256 of its bytes."""
+
+    id: str
+    version: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """Everything the instrument says of one recording."""
+    """Everything the instrument says of one recording. ``rules``: the default's file, then that of labels, if any."""
 
     quality: Quality
     beats: tuple[Beat, ...]
@@ -322,6 +331,7 @@ class Analysis:
     reversal: Reversal | None = None
     average: AverageBeat | None = None
     version: str = VERSION
+    rules: tuple[RulesUsed, ...] = ()
 
     def finding(self, code: str) -> Finding | None:
         """The finding with this code, if it was made."""

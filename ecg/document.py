@@ -20,6 +20,7 @@ def document(analysis: Analysis, recording: Recording, file: str) -> dict[str, A
         "schema": SCHEMA,
         "file": file,
         "software": {"version": analysis.version, "ruleset": analysis.ruleset},
+        "rules": [asdict(used) for used in analysis.rules],
         "recording": _recording(recording),
         "notes": [_note(n) for n in analysis.notes],
         "quality": {

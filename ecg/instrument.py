@@ -17,12 +17,12 @@ from ecg.arrays import Flags, Floats, Ints
 from ecg.beats import Shapes
 from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
 from ecg.gather import gathered
-from ecg.interpret import Verdict, interpret
+from ecg.interpret import Verdict, interpret, labels
 from ecg.kinds import kinds
 from ecg.marks import NOWHERE, carried
 from ecg.measure import measured, median
 from ecg.recording import Recording
-from ecg.rules import Ruleset, load
+from ecg.rules import DEFAULT, Ruleset, resolve
 from ecg.sight import USUAL_RR_MS, Rendered, Sight
 from ecg.signal import quality
 from ecg.signal.filters import Bank, band_pass
@@ -42,9 +42,10 @@ P_QUARTILE = 0.25
 """Three quarters of the beats resemble the others' P at least this well where there is a P [project]."""
 
 
-def analyze(recording: Recording, ruleset: str = "udmi-2018") -> Analysis:
-    """Measures and reads one recording under one ruleset. ``ValueError`` only for a ruleset that does not exist."""
-    rules = load(ruleset)
+def analyze(recording: Recording, ruleset: str | Ruleset = DEFAULT) -> Analysis:
+    """Measures and reads one recording under one ruleset: an id, the path of a county's file (``.toml``), or what
+    :mod:`ecg.rules` has loaded. ``ValueError`` only for a ruleset that does not exist or a file with faults."""
+    rules = resolve(ruleset) if isinstance(ruleset, str) else ruleset
     recording = without_pulse(calibrate(recording))
     analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
     if suspicion is None:
@@ -69,7 +70,9 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
         quality.examine_flat(trace.leads, trace.alive, np.ptp(sight.beat[:, span], axis=1), trace.defects)
     _examine_whole(recording, trace, sight.beats if sight is not None else ())
     judged = quality.judged(trace.leads, trace.defects)
-    verdict = interpret(gathered(recording, rules, trace, rendered, sight, judged))
+    facts = gathered(recording, rules.base or rules, trace, rendered, sight, judged)
+    verdict = interpret(facts)
+    labels.add(facts, verdict, rules)
     return _assembled(trace, rendered, sight, judged, verdict, rules), None if swap is None else swap.kind
 
 
@@ -256,6 +259,7 @@ def _assembled(
         findings=tuple(verdict.findings),
         not_assessed=tuple(verdict.not_assessed),
         ruleset=rules.id,
+        rules=rules.used,
         notes=tuple(trace.notes),
         average=None if rendered is None or sight is None else _average(trace, rendered, sight),
     )

@@ -402,7 +402,7 @@ def test_comparison_on_a_tenth_of_a_microvolt():
 
 
 def test_every_ruleset_loads_and_the_reserved_one_is_refused():
-    assert known() == ("udmi-2018", "udmi-cabrera")
+    assert {"udmi-2018", "udmi-cabrera"} <= set(known())
     with pytest.raises(ValueError, match="reserved"):
         load("cn-2017")
     with pytest.raises(ValueError, match="no ruleset"):
