@@ -14,7 +14,6 @@ fails is tried again, behind the others. And a clock set back delays nothing: ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +26,7 @@ from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from ledger.ids import new_id
 from triage import analyser, escalation, rating, states
+from triage.actions.common import UNNUMBERED
 from triage.rating import RANK, Colour, Facts, Rating
 
 log = structlog.get_logger("cases")
@@ -35,10 +35,6 @@ EPISODE_US = 30 * 60 * SECOND
 UNREAD_AFTER_US = 20 * SECOND  # what ingest sets; further ahead it can only lie after the clock was set back
 AGAIN_US = 5 * SECOND  # a rating whose commit failed is tried again then
 BATCH = 16
-UNNUMBERED = 2**62
-"""A case's ``seq`` while its newest event has no number yet: the batch that commits it gives one. Nobody can have seen
-it, and an action in the same batch finds it so.
-"""
 ALERTED = (Colour.RED, Colour.ORANGE)
 
 _KEY = and_(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
@@ -363,18 +359,3 @@ def _raised(rated: Rated, alert: str, next_step_at: int | None) -> dict[str, Any
         "symptoms": rated.exam.symptoms,
         "next_step_at": iso(next_step_at),
     }
-
-
-def decided_alerts(transaction: Transaction, county: str, case: str) -> Iterator[Row[Any]]:
-    """The alerts of a case that have not ended, locked."""
-    open_alerts = (
-        select(schema.alert)
-        .where(
-            schema.alert.c.county_id == county,
-            schema.alert.c.case_id == case,
-            schema.alert.c.state.in_([states.Alert.RAISED.value, states.Alert.ACKNOWLEDGED.value]),
-        )
-        .order_by(schema.alert.c.raised_at)
-        .with_for_update()
-    )
-    yield from transaction.connection.execute(open_alerts).all()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from triage.rating import Colour
-from triage.states import Case, Exam
+from triage.states import Case, Exam, Merge, Report
 
 Time = Annotated[str, Field(description="UTC, ISO 8601 with microseconds.", examples=["2026-11-24T03:10:05.000000Z"])]
 
@@ -35,8 +35,17 @@ class CodedSay(Say):
     code: str
 
 
+class Critical(Say):
+    """A critical value (危急值): its number in the table of CLINICAL.md §4.9 and its name."""
+
+    item: int
+
+
 class Reason(CodedSay):
-    """Why it has its colour: the finding's code, `URGENT`, `UNREAD`, `ACS_SX`, …"""
+    """Why it has its colour: the finding's code, `URGENT`, `UNREAD`, `ACS_SX`, …; `why` says it in full."""
+
+    why: list[Say] = []
+    critical: list[Critical] = []
 
 
 class Who(Document):
@@ -86,7 +95,15 @@ class Alert(Document):
     step: int
     next_step_at: Time | None
     acknowledged_at: Time | None
+    stopped_at: Time | None
+    stop_reason: str | None
     seq: int
+
+
+class Held(CodedSay):
+    """Nobody confirms, downgrades or signs before a human has looked; `exam` is the other one."""
+
+    exam: str
 
 
 class Item(Document):
@@ -97,6 +114,9 @@ class Item(Document):
     reason: Reason
     state: Case
     owner: Who | None
+    owner_until_at: Time | None
+    held: Held | None
+    drill: bool
     site: str
     site_name: str
     township: str
@@ -130,9 +150,10 @@ class Answer(Say):
 
     colour: Colour
     action: Say
-    decision: Literal["confirm", "downgrade", "stand-down"]
+    decision: Literal["confirm", "downgrade", "stand-down", "sign", "amend"]
     reason: CodedSay | None = None
     note: str | None = None
+    read_back: str | None = None
     by: Who | None
     at: Time
 
@@ -149,6 +170,92 @@ class HistoryLine(Document):
     colour: Colour | None
 
 
+class Statement(Document):
+    """One statement of a report; `accepted` is null while nobody has decided about the machine's finding."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    code: str
+    name: Say
+    from_: Literal["finding", "doctor"] = Field(alias="from")
+    accepted: bool | None
+    text: str | None
+
+
+class ReportDocument(Document):
+    """A report; `state` is null while there is only what the machine proposes."""
+
+    id: str | None
+    number: int
+    state: Report | None
+    exam: str
+    statements: list[Statement]
+    text: str
+    ruleset: str | None
+    software: str | None
+    author: Who | None
+    changed_at: Time | None
+    signed_at: Time | None
+    signed_by: Who | None
+    amends: str | None
+    reason: str | None
+
+
+class MessageDocument(Document):
+    """From the desk to the clinic, and what was read back."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    id: str
+    from_: Who | None = Field(alias="from")
+    text: str
+    at: Time
+    read_back_at: Time | None
+    read_back_by: Who | None
+    read_back: str | None
+
+
+class LinkDocument(Document):
+    """How two exams belong together; `resolved`: of another patient's name, the reason that a human gave."""
+
+    exam: str
+    other: str
+    how: Literal["duplicate", "retake", "wrong-patient"]
+    at: Time
+    resolved: str | None
+
+
+class MergeDocument(Document):
+    """Two records held to be one patient; a second person confirms."""
+
+    id: str
+    kept: str
+    merged: str
+    state: Merge
+    reason: str
+    proposed_at: Time
+    proposed_by: Who
+    confirmed_at: Time | None
+    confirmed_by: Who | None
+    undone_at: Time | None
+    undone_by: Who | None
+
+
+class StatementFound(Document):
+    """A statement of the catalogue."""
+
+    code: str
+    group: str
+    zh: str
+    en: str
+
+
+class StatementsFound(Document):
+    """What a search of the catalogue found, the closest first."""
+
+    items: list[StatementFound]
+
+
 class CaseDocument(Item):
     """One case with everything that happened to it; `legal`: what the asker may do now."""
 
@@ -159,6 +266,12 @@ class CaseDocument(Item):
     seen_by: Who | None
     answer: Answer | None
     read_back_at: Time | None
+    patient_id: str | None
+    merges: list[MergeDocument]
+    report: ReportDocument | None
+    earlier_reports: list[ReportDocument]
+    messages: list[MessageDocument]
+    links: list[LinkDocument]
     legal: list[str]
     history: list[HistoryLine]
 
@@ -212,6 +325,7 @@ class ExamDocument(Document):
     doubt: Say | None
     conflicts: list[Conflict]
     problem: CodedSay | None
+    messages: list[MessageDocument]
     instruction: Instruction | None
     stages: Stages
 

@@ -16,6 +16,11 @@ TWO_IDENTITIES = {
     "en": "One tracing under two patients: check who it is",
 }
 
+TWO_NAMES = {
+    "zh": "同一份心电图出现在两位病人名下，请先核对是谁的图",
+    "en": "The same tracing stands under two names: check whose it is",
+}
+
 
 def about(
     conflicts: Sequence[Any], file: Mapping[str, Any] | None, sex: str | None, age: float | None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response, WebSocket
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
@@ -15,8 +16,17 @@ from county.http import CurrentActor, CurrentLedger, permit
 from county.problem import Problem, not_found, problems
 from ledger import originals
 from ledger.database import Ledger
-from triage import analyser, figures, live, review, states, views
-from triage.documents import CaseDocument, ExamDocument, Exams, Figures, Worklist, answers
+from triage import analyser, figures, live, merging, review, statements, states, views
+from triage.documents import (
+    CaseDocument,
+    ExamDocument,
+    Exams,
+    Figures,
+    MergeDocument,
+    StatementsFound,
+    Worklist,
+    answers,
+)
 from triage.requests import known_form, request_of
 
 router = APIRouter(tags=["desk"])
@@ -27,7 +37,9 @@ ActionBody = Annotated[
     dict[str, Any],
     Body(
         description="`seen`: the last number of the case that was on the screen; `id`: the client's own; "
-        "`colour` and `reason` of a downgrade, `upgrade` of a confirmation to a more urgent colour, `note`.",
+        "`colour` and `reason` of a downgrade, `upgrade` of a confirmation to a more urgent colour, `note`; "
+        "`electrodes` of a retake; `statements` (`[{code, accepted, text}]`) and `text` of a report, `password` of its "
+        "signature; `text` of a message; `message` and `text` of a read-back.",
         examples=[{"seen": 42, "id": "8b0c…", "reason": "artefact"}],
     ),
 ]
@@ -79,18 +91,75 @@ def _add_action(action: str, right: Action, summary: str) -> None:
         operation_id=f"case_{action.replace('-', '_')}",
         dependencies=[permit(right)],
         response_model=None,
-        responses={**answers(CaseDocument), **problems(400, 401, 403, 404, 409, 422, 503)},
+        responses={**answers(CaseDocument), **problems(400, 401, 403, 404, 409, 422, 429, 503)},
     )
 
 
 for _action, _right, _summary in (
     ("acknowledge", Action.ACKNOWLEDGE, "I am looking at it"),
+    ("claim", Action.DECIDE, "I am reading it; again, to go on"),
+    ("release", Action.DECIDE, "I read it no longer; with a reason, lift the hold of a case under two names"),
     ("confirm", Action.DECIDE, "The colour is right; the clinic gets the answer"),
     ("downgrade", Action.DECIDE, "A less urgent colour, with a coded reason"),
     ("stand-down", Action.DECIDE, "Nothing to do, with a coded reason"),
-    ("read-back", Action.READ_BACK, "The clinic has read the answer"),
+    ("retake", Action.DECIDE, "Ask the clinic to record again, naming the electrodes"),
+    ("statements", Action.DECIDE, "Keep the draft of the report"),
+    ("sign", Action.DECIDE, "Sign the report, with the password"),
+    ("amend", Action.DECIDE, "Replace a signed report, saying why, with the password"),
+    ("message", Action.MESSAGE, "Tell the clinic something that it reads back"),
+    ("read-back", Action.READ_BACK, "The clinic has read the answer, or a message"),
+    ("stop", Action.STOP_LADDER, "End the calling of an alert, with a coded reason"),
 ):
     _add_action(_action, _right, _summary)
+
+
+@router.get(
+    "/v1/statements",
+    dependencies=[permit(Action.SEE_CASES)],
+    response_model=None,
+    responses={**answers(StatementsFound), **problems(401, 403, 422)},
+)
+async def statement_search(q: Annotated[str, Query(max_length=60)] = "") -> dict[str, Any]:
+    """The catalogue of statements, by code, Chinese, pinyin (initials too) or English, the closest first."""
+    return {"items": [known.document() for known in statements.search(q)]}
+
+
+class MergeBody(BaseModel):
+    """Into which record, and why."""
+
+    into: str = Field(max_length=60)
+    reason: str = Field(max_length=500)
+
+
+class UnmergeBody(BaseModel):
+    """Why it is undone."""
+
+    reason: str = Field(max_length=500)
+
+
+@router.post(
+    "/v1/patients/{patient}/merge",
+    dependencies=[permit(Action.MERGE)],
+    response_model=None,
+    responses={**answers(MergeDocument), **problems(401, 403, 404, 409, 422, 503)},
+)
+async def merge(patient: str, actor: CurrentActor, ledger: CurrentLedger, body: MergeBody) -> dict[str, Any]:
+    """Propose that this record is another's patient; by a second person, confirm it."""
+    which, into = known_form(patient), known_form(body.into)
+    reason = known_form(body.reason)
+    return await ledger.awrite(lambda transaction: merging.merge(transaction, actor, which, into, reason))
+
+
+@router.post(
+    "/v1/patients/{patient}/unmerge",
+    dependencies=[permit(Action.MERGE)],
+    response_model=None,
+    responses={**answers(MergeDocument), **problems(401, 403, 404, 409, 422, 503)},
+)
+async def unmerge(patient: str, actor: CurrentActor, ledger: CurrentLedger, body: UnmergeBody) -> dict[str, Any]:
+    """Undo the merge of this record, or withdraw the proposal: everything is where it was."""
+    which, reason = known_form(patient), known_form(body.reason)
+    return await ledger.awrite(lambda transaction: merging.unmerge(transaction, actor, which, reason))
 
 
 @router.get(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from county.access import Action, Actor, Place, may
+from county.access import Action, Actor, Place, has_role, may
 
 
 class Exam(StrEnum):
@@ -53,6 +53,30 @@ class Alert(StrEnum):
     """Somebody answered; without a decision the ladder goes on."""
     DECIDED = "decided"
     """A cardiologist has decided: the ladder has ended."""
+    STOPPED = "stopped"
+    """A coordinator ended the ladder, with a reason; the case still waits for its decision."""
+
+
+class Report(StrEnum):
+    """What a named physician states of a case."""
+
+    DRAFT = "draft"
+    """Being written; no statement of the machine is anybody's yet."""
+    SIGNED = "signed"
+    """A named physician stands for it; it is never changed."""
+    AMENDED = "amended"
+    """Signed, and replaced by a later one that says why."""
+
+
+class Merge(StrEnum):
+    """Two records that are held to be one patient."""
+
+    PROPOSED = "proposed"
+    """One person says so; nothing has moved."""
+    MERGED = "merged"
+    """Another person has confirmed it: the exams and cases belong to the one that was kept."""
+    UNDONE = "undone"
+    """Taken back: every exam and case is where it was."""
 
 
 class Delivery(StrEnum):
@@ -108,6 +132,11 @@ class Machine:
         return [move.action for move in moves if move.who is not None and may(actor, move.who, place)]
 
 
+def reads(actor: Actor) -> bool:
+    """Whether the actor is one who reads tracings, so that a case in their hand is being read."""
+    return has_role(actor, Action.DECIDE)
+
+
 class Illegal(Exception):
     """The state does not allow the action."""
 
@@ -135,28 +164,68 @@ EXAM = Machine(
 
 _DECIDED = (Case.CONFIRMED, Case.DOWNGRADED, Case.STOOD_DOWN)
 
+_UNDECIDED = (Case.OPEN, Case.ACKNOWLEDGED)
+
+
+def _staying(sources: Iterable[str], action: str, who: Action, needs: str = "") -> list[Move]:
+    """Moves that change something of the case, and its state not."""
+    return [Move(source, action, source, who, needs) for source in sources]
+
+
 CASE = Machine(
     "case",
     Case.OPEN,
     (
         Move(Case.OPEN, "acknowledge", Case.ACKNOWLEDGED, Action.ACKNOWLEDGE),
-        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "confirm", Case.CONFIRMED, Action.DECIDE),
-        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "downgrade", Case.DOWNGRADED, Action.DECIDE, "colour, reason"),
-        *_from_each((Case.OPEN, Case.ACKNOWLEDGED), "stand-down", Case.STOOD_DOWN, Action.DECIDE, "reason"),
-        *(Move(state, "read-back", state, Action.READ_BACK) for state in _DECIDED),
+        *_staying(Case, "claim", Action.DECIDE),
+        *_staying(Case, "release", Action.DECIDE),
+        *_from_each(_UNDECIDED, "confirm", Case.CONFIRMED, Action.DECIDE),
+        *_from_each(_UNDECIDED, "downgrade", Case.DOWNGRADED, Action.DECIDE, "colour, reason"),
+        *_from_each(_UNDECIDED, "stand-down", Case.STOOD_DOWN, Action.DECIDE, "reason"),
+        *_staying(_UNDECIDED, "retake", Action.DECIDE, "reason, electrodes"),
+        *_staying(Case, "statements", Action.DECIDE, "statements"),
+        *_from_each(_UNDECIDED, "sign", Case.CONFIRMED, Action.DECIDE, "password"),
+        *_staying(_DECIDED, "sign", Action.DECIDE, "password"),
+        *_staying(_DECIDED, "amend", Action.DECIDE, "statements, note, password"),
+        *_staying(Case, "message", Action.MESSAGE, "text"),
+        *_staying(Case, "read-back", Action.READ_BACK),
+        *_staying(_UNDECIDED, "stop", Action.STOP_LADDER, "reason"),
         *_from_each((Case.ACKNOWLEDGED, *_DECIDED), "raise", Case.OPEN, None),
     ),
 )
+
+_CALLING = (Alert.RAISED, Alert.ACKNOWLEDGED)
 
 ALERT = Machine(
     "alert",
     Alert.RAISED,
     (
         Move(Alert.RAISED, "acknowledge", Alert.ACKNOWLEDGED),
-        *_from_each((Alert.RAISED, Alert.ACKNOWLEDGED), "decide", Alert.DECIDED, None),
+        *_from_each((*_CALLING, Alert.STOPPED), "decide", Alert.DECIDED, None),
         Move(Alert.RAISED, "climb", Alert.RAISED),
         Move(Alert.ACKNOWLEDGED, "climb", Alert.ACKNOWLEDGED),
-        Move(Alert.DECIDED, "raise", Alert.RAISED),
+        *_from_each(_CALLING, "stop", Alert.STOPPED, None),
+        *_from_each((Alert.DECIDED, Alert.STOPPED), "raise", Alert.RAISED, None),
+    ),
+)
+
+REPORT = Machine(
+    "report",
+    Report.DRAFT,
+    (
+        Move(Report.DRAFT, "statements", Report.DRAFT, Action.DECIDE),
+        Move(Report.DRAFT, "sign", Report.SIGNED, Action.DECIDE, "every finding accepted or rejected"),
+        Move(Report.SIGNED, "amend", Report.AMENDED, Action.DECIDE, "why"),
+    ),
+)
+
+MERGE = Machine(
+    "merge",
+    Merge.PROPOSED,
+    (
+        Move(Merge.PROPOSED, "confirm", Merge.MERGED, Action.MERGE, "another person"),
+        Move(Merge.PROPOSED, "undo", Merge.UNDONE, Action.MERGE, "reason"),
+        Move(Merge.MERGED, "undo", Merge.UNDONE, Action.MERGE, "reason"),
     ),
 )
 
@@ -172,7 +241,7 @@ DELIVERY = Machine(
     ),
 )
 
-MACHINES = (EXAM, CASE, ALERT, DELIVERY)
+MACHINES = (EXAM, CASE, ALERT, DELIVERY, REPORT, MERGE)
 
 
 def mermaid(machine: Machine) -> str:
@@ -198,6 +267,13 @@ _WORDS: dict[str, str] = {
     "alert raised": "It rings and climbs. 正在呼叫并逐级升级。",
     "alert acknowledged": "Somebody answered; without a decision the ladder goes on. 已应答；不决定则继续升级。",
     "alert decided": "A cardiologist has decided: the ladder has ended. 已决定，升级结束。",
+    "alert stopped": "A coordinator ended the ladder, with a reason; the case waits. 协调员已停止呼叫（附原因）。",
+    "report draft": "Being written; no statement of the machine is anybody's yet. 草稿。",
+    "report signed": "A named physician stands for it; it is never changed. 已签发，不再改动。",
+    "report amended": "Signed, and replaced by a later one that says why. 已被更正报告取代。",
+    "merge proposed": "One person says so; nothing has moved. 一人提出，尚未生效。",
+    "merge merged": "Another person has confirmed it. 另一人已确认，合并生效。",
+    "merge undone": "Taken back: everything is where it was. 已撤销，全部还原。",
     "delivery waiting": "To be sent. 待发送。",
     "delivery tried": "Handed to the channel; nothing has come back yet. 已交渠道，尚无回执。",
     "delivery delivered": "The channel says that it has it; that is no answer. 渠道已收，不等于应答。",

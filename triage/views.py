@@ -11,7 +11,7 @@ from county import advice
 from county.access import Action, Actor, Place, may
 from ledger import events, schema
 from ledger.clock import iso
-from triage import doubt, states
+from triage import doubt, legal, merging, report, states
 from triage.rating import Colour, age_years, village
 
 PAGE = 100
@@ -75,6 +75,41 @@ _ALERTS = (
     )
     .order_by(schema.alert.c.raised_at)
 )
+_sender = schema.person.alias("sender")
+_reader = schema.person.alias("reader")
+# What the desk told the clinics of these cases, in order.
+_MESSAGES = (
+    select(schema.message, _sender.c.name.label("sender_name"), _reader.c.name.label("reader_name"))
+    .outerjoin(
+        _sender,
+        and_(_sender.c.county_id == schema.message.c.county_id, _sender.c.id == schema.message.c.from_id),
+    )
+    .outerjoin(
+        _reader,
+        and_(_reader.c.county_id == schema.message.c.county_id, _reader.c.id == schema.message.c.read_back_by),
+    )
+    .where(
+        schema.message.c.county_id == bindparam("county"),
+        schema.message.c.case_id.in_(bindparam("cases", expanding=True)),
+    )
+    .order_by(schema.message.c.at, schema.message.c.id)
+)
+# How the exams of a case belong to others: a repeat, the same file again, another patient's name on it.
+_LINKS = (
+    select(schema.exam_link, schema.exam.c.case_id.label("of_case"))
+    .join(
+        schema.exam,
+        and_(
+            schema.exam.c.county_id == schema.exam_link.c.county_id,
+            schema.exam.c.id.in_((schema.exam_link.c.exam_id, schema.exam_link.c.other_id)),
+        ),
+    )
+    .where(schema.exam_link.c.county_id == bindparam("county"), schema.exam.c.case_id == bindparam("case"))
+    .order_by(schema.exam_link.c.at)
+)
+_PLACE_OF_CASE = select(schema.case.c.site_id).where(
+    schema.case.c.county_id == bindparam("county"), schema.case.c.id == bindparam("case")
+)
 _EXAMS_OF_CASE = (
     select(schema.exam.c.id)
     .where(schema.exam.c.county_id == bindparam("county"), schema.exam.c.case_id == bindparam("case"))
@@ -131,6 +166,9 @@ def _item(row: Row[Any], alert: Row[Any] | None) -> dict[str, Any]:
         "reason": row.reason,
         "state": row.state,
         "owner": _named(row.owner_id, row.owner_name),
+        "owner_until_at": iso(row.owner_until_at),
+        "held": row.held,
+        "drill": row.drill,
         "site": row.site_id,
         "site_name": row.site_name,
         "township": row.township,
@@ -162,12 +200,16 @@ def _alert(alert: Row[Any]) -> dict[str, Any]:
         "step": alert.step,
         "next_step_at": iso(alert.next_step_at),
         "acknowledged_at": iso(alert.acknowledged_at),
+        "stopped_at": iso(alert.stopped_at),
+        "stop_reason": alert.stop_reason,
         "seq": alert.seq,
     }
 
 
 def _doubt(row: Any) -> dict[str, str] | None:
     age = age_years(row.birth_date, row.received_at)
+    if getattr(row, "held", None) is not None:
+        return doubt.TWO_NAMES
     return doubt.about(row.conflicts, row.facts, row.sex, age)
 
 
@@ -190,8 +232,14 @@ def _patient(row: Any) -> dict[str, Any] | None:
 # --- one case --------------------------------------------------------------------------------------------------------
 
 
-def case(connection: Connection, actor: Actor, case_id: str) -> dict[str, Any] | None:
-    """One case as ``actor`` may see it (a clinic: its own site's), or ``None``."""
+def is_there(connection: Connection, actor: Actor, right: Action, case_id: str) -> bool:
+    """Whether there is such a case where ``actor`` has ``right``."""
+    row = connection.execute(_PLACE_OF_CASE, {"county": actor.county, "case": case_id}).one_or_none()
+    return row is not None and may(actor, right, Place(actor.county, row.site_id))
+
+
+def case(connection: Connection, actor: Actor, case_id: str, now: int) -> dict[str, Any] | None:
+    """One case as ``actor`` may see it at ``now`` (a clinic: its own site's), or ``None``."""
     row = connection.execute(_ONE, {"county": actor.county, "case": case_id}).one_or_none()
     if row is None:
         return None
@@ -199,7 +247,9 @@ def case(connection: Connection, actor: Actor, case_id: str) -> dict[str, Any] |
     if not may(actor, Action.SEE_EXAM, place):
         return None
     alert = _latest_alerts(connection, actor.county, [case_id]).get(case_id)
-    exams = connection.execute(_EXAMS_OF_CASE, {"county": actor.county, "case": case_id}).scalars()
+    key = {"county": actor.county, "case": case_id}
+    exams = connection.execute(_EXAMS_OF_CASE, key).scalars()
+    newest, earlier = report.shown(connection, row)
     return {
         **_item(row, alert),
         "exams": list(exams),
@@ -209,9 +259,51 @@ def case(connection: Connection, actor: Actor, case_id: str) -> dict[str, Any] |
         "seen_by": _named(row.seen_by, row.seer_name),
         "answer": _answer(row),
         "read_back_at": iso(row.read_back_at),
-        "legal": states.CASE.legal_for(row.state, actor, place),
+        "patient_id": row.patient_id,
+        "merges": merging.of_patient(connection, actor, row.patient_id),
+        "report": newest,
+        "earlier_reports": earlier,
+        "messages": messages(connection, actor.county, [case_id]).get(case_id, []),
+        "links": _links(connection, key),
+        "legal": legal.actions(connection, row, actor, now),
         "history": _history(connection, actor, case_id),
     }
+
+
+def messages(connection: Connection, county: str, cases: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """What the desk told the clinics of these cases: case → messages in order."""
+    if not cases:
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(_MESSAGES, {"county": county, "cases": list(cases)}):
+        found.setdefault(row.case_id, []).append(_message(row))
+    return found
+
+
+def _message(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "from": _named(row.from_id, row.sender_name),
+        "text": row.text,
+        "at": iso(row.at),
+        "read_back_at": iso(row.read_back_at),
+        "read_back_by": _named(row.read_back_by, row.reader_name),
+        "read_back": row.read_back_text,
+    }
+
+
+def _links(connection: Connection, key: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = {(row.exam_id, row.other_id, row.how): row for row in connection.execute(_LINKS, key)}
+    return [
+        {
+            "exam": row.exam_id,
+            "other": row.other_id,
+            "how": row.how,
+            "at": iso(row.at),
+            "resolved": row.detail.get("resolved"),
+        }
+        for row in rows.values()
+    ]
 
 
 def _answer(row: Any) -> dict[str, Any] | None:
@@ -275,7 +367,7 @@ def exam(connection: Connection, actor: Actor, exam_id: str) -> dict[str, Any] |
     row = connection.execute(_EXAM, {"county": actor.county, "exam": exam_id}).one_or_none()
     if row is None or not may(actor, Action.SEE_EXAM, Place(actor.county, row.site_id)):
         return None
-    return _exam(row)
+    return _exam(row, messages(connection, actor.county, [row.case_id] if row.case_id else []))
 
 
 def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 30) -> dict[str, Any]:
@@ -289,10 +381,11 @@ def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 
     rows = connection.execute(statement, {"county": actor.county}).all()
     shown = rows[:most]
     following = f"{shown[-1].received_at}.{shown[-1].id}" if len(rows) > most else None
-    return {"items": [_exam(row) for row in shown], "next": following}
+    told = messages(connection, actor.county, [row.case_id for row in shown if row.case_id])
+    return {"items": [_exam(row, told) for row in shown], "next": following}
 
 
-def _exam(row: Any) -> dict[str, Any]:
+def _exam(row: Any, told: Mapping[Any, list[dict[str, Any]]]) -> dict[str, Any]:
     colour = None if row.colour is None else Colour(row.colour)
     words = village(colour, row.reason.get("code") if row.reason else None)
     waiting = row.status == states.EXAM.start and row.case_id is None
@@ -317,6 +410,7 @@ def _exam(row: Any) -> dict[str, Any]:
         "doubt": _doubt(row),
         "conflicts": [_conflict(other) for other in row.conflicts],
         "problem": row.problem,
+        "messages": [] if row.case_id is None else told.get(row.case_id, []),
         "instruction": None if waiting else {**words["answer"], "action": words["action"]},
         "stages": {
             "received_at": iso(row.received_at),

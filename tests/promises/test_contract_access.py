@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from county import people, rosters, secrets
+from county import passwords, people, rosters, secrets
 from county.http import routes_of
+from ingest.identity import Identity
 from ledger import schema
 from ledger.clock import ManualClock
 from ledger.database import Ledger, make_engine
@@ -27,7 +28,7 @@ from ledger.migrate import migrate
 from server.app import make_app
 from server.settings import Settings
 from tests.triage.kit import HOUR, NO_PASSWORD, RED, World, make_world
-from triage import routes
+from triage import merging, routes
 
 NEVER = "0" * 26
 WHO = (
@@ -87,10 +88,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     clock = ManualClock()
     ledger = Ledger.open(url, clock)
     world, other = make_world(ledger, clock), make_world(ledger, clock, "邻县")
+    _can_sign(world)
     yield House(
         make_app(ledger, Settings(data=folder)), world, other, _local_coordinator(world), world.sent(RED, urgent=True)
     )
     ledger.close()
+
+
+def _can_sign(world: World) -> None:
+    kept = passwords.hash_password(PASSWORD).encoded
+    who = schema.person.c.id == world.actors["cardiologist"].id
+    world.ledger.write(lambda tx: tx.connection.execute(update(schema.person).where(who).values(password_hash=kept)))
 
 
 def _local_coordinator(world: World) -> str:
@@ -133,6 +141,8 @@ SESSION = row(       200, 403, 200, 403, 200, 200, 200, 200, 200, 403, 401)  # f
 FORGET = row(        204, 204, 404, 404, 403, 403, 403, 403, 403, 404, 401)  # fmt: skip
 OVERRIDE = row(      405, 405, 405, 405, 403, 403, 403, 403, 403, 405, 401)  # fmt: skip
 
+MESSAGE = ACKNOWLEDGE
+STOP = row(          403, 403, 403, 403, 403, 200, 403, 404, 403, 403, 401)  # fmt: skip
 EDIT_COUNTY = row(   403, 403, 403, 403, 403, 200, 403, 404, 403, 403, 401)  # fmt: skip
 MAKE_COUNTY = row(   403, 403, 403, 403, 403, 201, 403, 404, 403, 403, 401)  # fmt: skip
 HAND_OVER = row(     403, 403, 403, 403, 201, 201, 403, 404, 201, 403, 401)  # fmt: skip
@@ -156,6 +166,24 @@ def a_shift(house: House) -> dict[str, Any]:
 
 def a_swap(house: House) -> dict[str, Any]:
     return {"json": {"person": house.world.actors["second"].id}}
+
+
+PASSWORD = "a password of the test"
+
+
+def doctors_action(house: House) -> dict[str, Any]:
+    """Enough for every action of a report, a message, a retake."""
+    said = {"text": "窦性心律", "statements": [{"code": RED["code"], "accepted": True}], "password": PASSWORD}
+    more = {"note": "补充", "reason": "noise", "seen": house.world.events()[-1]["seq"]}
+    return {"json": {**said, **more}}
+
+
+def another_patient(house: House) -> dict[str, Any]:
+    return {"json": {"into": _patient(house), "reason": "同一人"}}
+
+
+def _patient(house: House) -> str:
+    return house.world.row(schema.exam, id=house.world.exam(patient=Identity(name="某", card=new_id())))["patient_id"]
 
 
 def a_file(_house: House) -> dict[str, Any]:
@@ -195,6 +223,17 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/cases/{case}/downgrade"): (DECIDE, action),
     ("POST", "/v1/cases/{case}/stand-down"): (DECIDE, action),
     ("POST", "/v1/cases/{case}/read-back"): (READ_BACK, action),
+    ("POST", "/v1/cases/{case}/claim"): (DECIDE, action),
+    ("POST", "/v1/cases/{case}/release"): (DECIDE, lambda house: {"json": {"seen": house.world.events()[-1]["seq"]}}),
+    ("POST", "/v1/cases/{case}/retake"): (DECIDE, doctors_action),
+    ("POST", "/v1/cases/{case}/statements"): (DECIDE, doctors_action),
+    ("POST", "/v1/cases/{case}/sign"): (DECIDE, doctors_action),
+    ("POST", "/v1/cases/{case}/amend"): (DECIDE, doctors_action),
+    ("POST", "/v1/cases/{case}/message"): (MESSAGE, doctors_action),
+    ("POST", "/v1/cases/{case}/stop"): (STOP, action),
+    ("POST", "/v1/patients/{patient}/merge"): (EDIT_COUNTY, another_patient),
+    ("POST", "/v1/patients/{patient}/unmerge"): (EDIT_COUNTY, lambda _: {"json": {"reason": "不是同一人"}}),
+    ("GET", "/v1/statements"): (SEE_CASES, plain),
     ("GET", "/v1/figures"): (FIGURES, plain),
     ("GET", "/livez"): (all_of(200), plain),
     ("GET", "/readyz"): (all_of(503), plain),  # the desk does not run here
@@ -220,6 +259,9 @@ def test_somebody_has_decided_who_may_use_each_route(house: House) -> None:
 # --- the walk --------------------------------------------------------------------------------------------------------
 
 
+_BEFORE = {"release": ("claim",), "sign": ("statements",), "amend": ("statements", "sign")}
+
+
 def _prepared(house: House, method: str, path: str) -> dict[str, str]:
     """What the path's ids stand for, in the state that the action needs."""
     ids = {"exam": house.exam}
@@ -227,6 +269,14 @@ def _prepared(house: House, method: str, path: str) -> dict[str, str]:
         ids["case"] = house.world.case_of(house.world.sent(RED))["id"]
         if path.endswith("/read-back"):
             house.world.do("cardiologist", "confirm", ids["case"])
+        for needed in _BEFORE.get(path.rsplit("/", 1)[1], ()):
+            said = {"statements": ({"code": RED["code"], "accepted": True},), "password": PASSWORD}
+            house.world.do("cardiologist", needed, ids["case"], **said)
+    if "{patient}" in path:
+        ids["patient"] = _patient(house)
+        if path.endswith("/unmerge"):
+            actor, into = house.world.actors["coordinator"], _patient(house)
+            house.world.ledger.write(lambda tx: merging.merge(tx, actor, ids["patient"], into, "同一人"))
     if "{shift}" in path:
         person, now = house.world.actors["cardiologist"].id, house.world.clock.now()
         ids["shift"] = house.world.ledger.write(

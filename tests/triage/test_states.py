@@ -19,6 +19,8 @@ STATES: dict[str, type[StrEnum]] = {
     "case": states.Case,
     "alert": states.Alert,
     "delivery": states.Delivery,
+    "report": states.Report,
+    "merge": states.Merge,
 }
 DOCS = REPOSITORY / "docs" / "states.md"
 
@@ -45,11 +47,15 @@ def test_a_move_is_in_the_table_or_names_what_would_be_legal(machine: Machine, s
     assert state in str(refused.value)
 
 
+ALWAYS = {"claim", "release", "statements", "sign", "message", "read-back"}
+UNDECIDED = {"confirm", "downgrade", "stand-down", "retake", "stop"}
+
+
 def test_what_a_person_may_do_next() -> None:
-    assert set(CASE.legal("open")) == {"acknowledge", "confirm", "downgrade", "stand-down"}
-    assert set(CASE.legal("acknowledged")) == {"confirm", "downgrade", "stand-down"}
+    assert set(CASE.legal("open")) == {"acknowledge", *ALWAYS, *UNDECIDED}
+    assert set(CASE.legal("acknowledged")) == {*ALWAYS, *UNDECIDED}
     for decided in ("confirmed", "downgraded", "stood_down"):
-        assert CASE.legal(decided) == ("read-back",)
+        assert set(CASE.legal(decided)) == {"amend", *ALWAYS}
     assert EXAM.legal("received") == ()
     assert ALERT.legal("raised") == ()
 
@@ -58,13 +64,28 @@ def test_what_each_role_may_do_next() -> None:
     def legal(role: Role, state: str, site: str | None = None) -> set[str]:
         return set(CASE.legal_for(state, Actor("c", "p", "n", role, site), Place("c", "s")))
 
-    assert legal(Role.CARDIOLOGIST, "open") == {"acknowledge", "confirm", "downgrade", "stand-down"}
-    assert legal(Role.COORDINATOR, "open") == {"acknowledge"}
+    doctors = ALWAYS - {"read-back"}
+    assert legal(Role.CARDIOLOGIST, "open") == {"acknowledge", *doctors, *UNDECIDED} - {"stop"}
+    assert legal(Role.COORDINATOR, "open") == {"acknowledge", "message", "stop"}
     assert legal(Role.ADMINISTRATOR, "open") == set()
-    assert legal(Role.CLINIC, "open", "s") == set()
-    assert legal(Role.CLINIC, "confirmed", "s") == {"read-back"}
+    assert legal(Role.CLINIC, "open", "s") == legal(Role.CLINIC, "confirmed", "s") == {"read-back"}
     assert legal(Role.CLINIC, "confirmed", "other") == set()
-    assert legal(Role.CARDIOLOGIST, "confirmed") == set()
+    assert legal(Role.CARDIOLOGIST, "confirmed") == {"amend", *doctors}
+    assert legal(Role.COORDINATOR, "confirmed") == {"message"}
+
+
+def test_a_decided_case_is_moved_by_nothing_but_a_new_alarm() -> None:
+    decided = {"confirmed", "downgraded", "stood_down"}
+    leaving = {
+        (move.action, move.target) for move in CASE.moves if move.source in decided and move.target not in decided
+    }
+    assert leaving == {("raise", "open")}
+
+
+def test_a_signed_report_is_only_amended() -> None:
+    signed = [move for move in states.REPORT.moves if move.source == "signed"]
+    assert [(move.action, move.target) for move in signed] == [("amend", "amended")]
+    assert not [move for move in states.REPORT.moves if move.source == "amended"]
 
 
 def test_every_state_can_be_reached() -> None:
