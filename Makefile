@@ -31,7 +31,7 @@ needs: env
 	@$(BIN)/python scripts/test_needs.py
 
 test: web needs ## all tests (ARGS="-k word" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: env ## lint, types, room contracts, the screens' own tests
 	@$(BIN)/ruff check

@@ -19,7 +19,7 @@ from tests.support.serving import REPOSITORY, Server, make_world
 from tests.web.acting import Stage
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def screens() -> None:
     """The screens as `web/` would build them now; nothing is done where they are."""
     script = REPOSITORY / "scripts" / "build_web.py"
@@ -28,9 +28,12 @@ def screens() -> None:
         pytest.fail(f"the screens could not be built:\n{built.stdout}{built.stderr}", pytrace=False)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(screens: None) -> Iterator[Browser]:
-    """One Chromium for the folder; each person gets a context of their own in it."""
+    """One Chromium for the file; each person gets a context of their own in it.
+
+    Not for the folder: Playwright keeps an event loop running, which other tests of the same worker could not bear.
+    """
     found = browsers.find_chromium()
     if found is None:
         needs.missing(needs.CHROMIUM, "no chromium, chromium-browser or google-chrome; try `make test`")
@@ -80,7 +83,7 @@ def leave(server: Server) -> None:
         server.world.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def wings(screens: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wings]:
     """Where the next story's server waits."""
     wings = Wings(tmp_path_factory.mktemp("county"))
