@@ -103,6 +103,12 @@ class BadContact(CountyError):
     code = "bad-contact"
 
 
+class BadPolicy(CountyError):
+    """An escalation policy that cannot be read, or that would be slower than CLINICAL.md's."""
+
+    code = "bad-policy"
+
+
 class OffTheMap(CountyError):
     """A place on the county's map needs both of its coordinates, each from 0 to 1."""
 

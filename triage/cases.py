@@ -14,7 +14,7 @@ fails is tried again, behind the others. And a clock set back delays nothing: ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from ledger import schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from ledger.ids import new_id
-from triage import analyser, escalation, rating, states
+from triage import analyser, escalation, paging, policies, rating, states
 from triage.actions.common import UNNUMBERED
 from triage.rating import RANK, Colour, Facts, Rating
 
@@ -155,6 +155,8 @@ def _rated(transaction: Transaction, exam: Row[Any]) -> Rated:
     except Exception as error:  # noqa: BLE001 (fail-open, CLINICAL.md §6: a human has it as unread)
         log.error("rating.analysis-not-understood", exam=exam.id, error=repr(error))
         rated = rating.unread(facts)
+    if exam.drill:
+        rated = replace(rated, reason=paging.marked_reason(rated.reason))
     return Rated(exam, site, rated, analysis)
 
 
@@ -210,6 +212,7 @@ def _open(transaction: Transaction, rated: Rated) -> str:
         "seq": 0,
         "opened_at": transaction.now,
         "due_at": exam.received_at + rating.due_after_us(colour),
+        "drill": exam.drill,
     }
     transaction.connection.execute(_OPEN, row)
     transaction.event(exam.county_id, "case.opened", _told(rated), site=exam.site_id, case=case)
@@ -282,6 +285,7 @@ def _told(rated: Rated) -> dict[str, Any]:
         "colour": rated.rating.colour,
         "reason": rated.rating.reason,
         "rated": True,
+        **({"drill": True} if rated.exam.drill else {}),
     }
 
 
@@ -294,7 +298,8 @@ def _alert(transaction: Transaction, rated: Rated, case: str) -> None:
     running = [alert for alert in raised if alert.state != states.Alert.DECIDED]
     if any(RANK[Colour(alert.colour)] <= RANK[colour] for alert in running):
         return
-    next_step_at = escalation.after_raise(colour, transaction.now)
+    policy = policies.of(transaction.connection, exam.county_id, transaction.now)
+    next_step_at = escalation.after_raise(colour, transaction.now, policy)
     same = next((alert for alert in raised if alert.exam_id == exam.id and alert.colour == colour), None)
     alert = _insert_alert(transaction, rated, case, next_step_at) if same is None else same.id
     if same is not None:
@@ -317,6 +322,7 @@ def _insert_alert(transaction: Transaction, rated: Rated, case: str, next_step_a
         "step": 0,
         "next_step_at": next_step_at,
         "raised_at": transaction.now,
+        "drill": rated.exam.drill,
     }
     transaction.connection.execute(_ALERT, row)
     return alert

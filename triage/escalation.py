@@ -1,76 +1,41 @@
-"""The ladder: an alert that nobody answers climbs until somebody does (CLINICAL.md §5.7).
+"""The ladder on the ledger: an alert that nobody answers climbs until somebody does (CLINICAL.md §5.7).
 
-The ladders are data; :func:`next_step` is a pure function of the alert and the time; :func:`climb_due` is the thin
-shell that takes alerts whose ``next_step_at`` has passed. Each rung is one row, one event, in one commit, so that a
-crash neither loses nor doubles it. A rung with nobody on the roster is passed at once to the next that has somebody, at
-the last to every coordinator, and ``roster.gap`` is raised; the rungs after it keep their times. An acknowledgement
-without a decision for 420 s goes on at the rung of 120 s.
+What a rung is and when it is due is said by :mod:`triage.policies` and :mod:`triage.ladder`; here is the thin shell.
+:func:`climb_due` takes alerts whose ``next_step_at`` has passed. Each rung is one row, one event and its deliveries, in
+one commit, so that a crash neither loses nor doubles it. A rung with nobody on the roster is passed at once to the next
+that has somebody, at the last to every coordinator, and ``roster.gap`` is raised; the rungs after it keep their times.
+An acknowledgement without a decision for 420 s goes on at the rung of 120 s. Where nobody whom a rung called can be
+reached, the next is taken at once (:func:`hurry`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
-from county import rosters
+from county import duty, rosters
 from ledger import schema
-from ledger.clock import SECOND, Deadlines, iso
+from ledger.clock import Deadlines, iso
 from ledger.database import Ledger, Transaction
-from triage import states
-from triage.rating import Colour
+from triage import deliveries, ladder, paging, policies, states
+from triage.deliveries import Order
+from triage.ladder import LONGEST_US, UNDECIDED_S, after_raise
+from triage.policies import Policy
+
+__all__ = ["LONGEST_US", "UNDECIDED_S", "Place", "Watch", "after_raise", "call_step", "climb", "climb_due", "hurry"]
 
 log = structlog.get_logger("escalation")
 
-UNDECIDED_S = 420
-REOPENS_AT_S = 120
-LONGEST_US = UNDECIDED_S * SECOND  # no step is ever set further ahead
 
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """At ``at_s`` after the alert these slots of the roster are called, by these channels."""
-
-    at_s: int
-    slots: tuple[str, ...]
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """Rungs in order, then a repeat; ``then`` is the ladder that takes over at ``ends_s``."""
-
-    rungs: tuple[Rung, ...]
-    repeat_s: int
-    ends_s: int | None = None
-    then: str | None = None
-
-
-LADDERS: Mapping[str, Ladder] = {
-    Colour.RED: Ladder(
-        (
-            Rung(0, ("first",), ("screen", "sound")),
-            Rung(60, ("first", "backup"), ("screen", "sms")),
-            Rung(120, ("first", "backup", "coordinator"), ("screen", "call")),
-            Rung(180, ("first", "backup", "coordinator", "chief"), ("screen", "call", "group")),
-            Rung(300, ("first", "backup", "coordinator", "chief", "director"), ("screen", "call", "conference")),
-        ),
-        repeat_s=120,
-    ),
-    Colour.ORANGE: Ladder(
-        (
-            Rung(0, ("first",), ("screen", "sound")),
-            Rung(300, ("first", "backup"), ("screen", "sms")),
-            Rung(600, ("first", "backup", "coordinator"), ("screen", "sms")),
-        ),
-        repeat_s=300,
-        ends_s=1800,
-        then=Colour.RED,
-    ),
+# CLINICAL.md §5.7, 300 s: what the village is told while everybody on the list is being called
+VILLAGE_ALONE = {
+    "zh": "尚未接通，请立即拨打120并转运。",
+    "en": "Nobody has answered yet: ring 120 now and take the patient to hospital.",
 }
 
 
@@ -85,99 +50,6 @@ class Place:
     site: str
 
 
-def rung_at(colour: str, step: int) -> Rung:
-    """The rung of a step; beyond the last it repeats, and an ORANGE ladder that ended goes on as RED."""
-    ladder = LADDERS[colour]
-    start_s = 0
-    while ladder.ends_s is not None and ladder.then is not None:
-        own = _steps_before_end(ladder)
-        if step < own:
-            break
-        step, start_s, ladder = step - own, start_s + ladder.ends_s, LADDERS[ladder.then]
-    last = len(ladder.rungs) - 1
-    rung = ladder.rungs[min(step, last)]
-    beyond = max(step - last, 0)
-    return Rung(start_s + rung.at_s + beyond * ladder.repeat_s, rung.slots, rung.channels)
-
-
-def _steps_before_end(ladder: Ladder) -> int:
-    last = ladder.rungs[-1].at_s
-    if ladder.ends_s is None:
-        return len(ladder.rungs)
-    return len(ladder.rungs) + (ladder.ends_s - last - 1) // ladder.repeat_s
-
-
-def after_raise(colour: str, raised_at: int) -> int:
-    """When the rung after the first is due."""
-    return raised_at + rung_at(colour, 1).at_s * SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What the ladder does now: which rung, when the next is due, and why it climbs."""
-
-    step: int
-    next_step_at: int
-    why: str
-
-
-def next_step(alert: Mapping[str, Any], now: int) -> Step:
-    """The next step of an alert whose ``next_step_at`` has passed.
-
-    ``alert`` has ``colour``, ``state``, ``step``, ``raised_at``, ``acknowledged_at``, ``why``. The times of rungs count
-    from the alert; once it climbs again because nobody decided they count from the acknowledgement plus 420 s, taken as
-    120 s (or the next rung of that ladder). Rungs that were due while the server was down are not called one after
-    another: the latest one is. The next step is never further away than this rung is from it, so that a clock set back
-    delays nothing.
-    """
-    colour = alert["colour"]
-    undecided = alert["state"] == states.Alert.ACKNOWLEDGED
-    base = alert["raised_at"]
-    step = alert["step"] + 1
-    if undecided:
-        reopen = _step_at(colour, REOPENS_AT_S)
-        base = alert["acknowledged_at"] + (UNDECIDED_S - rung_at(colour, reopen).at_s) * SECOND
-        step = step if alert["why"] == "undecided" else reopen
-    while base + rung_at(colour, step + 1).at_s * SECOND <= now:
-        step += 1
-    at_s, next_s = rung_at(colour, step).at_s, rung_at(colour, step + 1).at_s
-    next_step_at = min(base + next_s * SECOND, now + (next_s - at_s) * SECOND)
-    return Step(step, next_step_at, "undecided" if undecided else "unanswered")
-
-
-def _step_at(colour: str, at_s: int) -> int:
-    step = 0
-    while rung_at(colour, step).at_s < at_s:
-        step += 1
-    return step
-
-
-# --- whom a rung calls -----------------------------------------------------------------------------------------------
-
-
-def whom(
-    rung: Rung, on_duty: Mapping[str, Sequence[Any]], coordinators: Sequence[Any]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The people that a rung calls and the slots that have nobody.
-
-    ``on_duty``: slot → people with ``id`` and ``name``. If none of the rung's slots has somebody, the next one of the
-    longest ladder is called at once, at the last every coordinator.
-    """
-    gaps = [slot for slot in rung.slots if not on_duty.get(slot)]
-    called = [_call(slot, person, rung) for slot in rung.slots for person in on_duty.get(slot, ())]
-    if called:
-        return called, gaps
-    order = LADDERS[Colour.RED].rungs[-1].slots
-    for slot in order[order.index(rung.slots[-1]) + 1 :]:
-        if on_duty.get(slot):
-            return [_call(slot, person, rung) for person in on_duty[slot]], gaps
-    return [_call("coordinator", person, rung) for person in coordinators], gaps
-
-
-def _call(slot: str, person: Any, rung: Rung) -> dict[str, Any]:
-    return {"slot": slot, "person": {"id": person.id, "name": person.name}, "channels": list(rung.channels)}
-
-
 # How often an alert has called; the number of the next call.
 _CALLS = (
     select(func.count())
@@ -186,18 +58,69 @@ _CALLS = (
 )
 
 
+# What a page says of an alert: the tracing's reason, the clinic, and the patient where names may be sent.
+_PAGE = (
+    select(
+        schema.alert.c.colour,
+        schema.alert.c.reason,
+        schema.alert.c.drill,
+        schema.alert.c.acknowledged_at,
+        schema.site.c.name,
+        schema.site.c.township,
+        schema.site.c.phone,
+        schema.patient.c.name.label("patient"),
+    )
+    .select_from(
+        schema.alert.join(
+            schema.case,
+            (schema.case.c.county_id == schema.alert.c.county_id) & (schema.case.c.id == schema.alert.c.case_id),
+        )
+        .join(
+            schema.site,
+            (schema.site.c.county_id == schema.case.c.county_id) & (schema.site.c.id == schema.case.c.site_id),
+        )
+        .outerjoin(
+            schema.patient,
+            (schema.patient.c.county_id == schema.case.c.county_id) & (schema.patient.c.id == schema.case.c.patient_id),
+        )
+    )
+    .where(schema.alert.c.county_id == bindparam("county"), schema.alert.c.id == bindparam("alert"))
+)
+
+
 def call_step(transaction: Transaction, place: Place, colour: str, step: int, why: str) -> list[dict[str, Any]]:
-    """Write one rung: whom it calls, once; and ``roster.gap`` where a slot has nobody."""
+    """Write one rung: whom it calls, once, with the deliveries to them; ``roster.gap`` where a slot has nobody."""
     connection = transaction.connection
+    policy = policies.of(connection, place.county, transaction.now)
+    rung = ladder.rung_at(colour, step, policy)
     on_duty = {slot.value: who for slot, who in rosters.on_duty(connection, place.county, transaction.now).items()}
-    called, gaps = whom(rung_at(colour, step), on_duty, rosters.coordinators(connection, place.county))
+    called, gaps = ladder.whom(rung, on_duty, rosters.coordinators(connection, place.county), policy)
     number = connection.execute(_CALLS, {"county": place.county, "alert": place.alert}).scalar_one()
     row = {"county_id": place.county, "alert_id": place.alert, "number": number, "step": step}
     connection.execute(insert(schema.ladder_step), {**row, "at": transaction.now, "called": called, "why": why})
+    deliveries.put_call(transaction, _order(connection, place, policy, number), called, rung.channels)
     if gaps:
         data = {"exam": place.exam, "site": place.site, "alert": place.alert, "step": step, "slots": gaps}
         transaction.event(place.county, "roster.gap", data, site=place.site, case=place.case)
     return called
+
+
+def _order(connection: Connection, place: Place, policy: Policy, number: int) -> Order:
+    row = connection.execute(_PAGE, {"county": place.county, "alert": place.alert}).one()
+    page = paging.Page(
+        colour=row.colour,
+        site=row.name,
+        township=row.township,
+        phone=row.phone,
+        reason=row.reason,
+        call=number + 1,
+        undecided=row.acknowledged_at is not None,
+        drill=row.drill,
+        patient=row.patient if policy.names_in_messages else None,
+    )
+    words = paging.of_alert(page, policy.language)
+    what = f"alert/{place.alert}/{number}"
+    return Order(place.county, what, words, place.alert, place.case, place.site, row.drill)
 
 
 # --- the shell -------------------------------------------------------------------------------------------------------
@@ -260,9 +183,17 @@ def climb(transaction: Transaction, county: str, alert_id: str, deadline: int) -
     if alert is None:
         return 0
     states.ALERT.move(alert["state"], "climb")
-    step = next_step({**alert}, transaction.now)
+    _climb(transaction, alert)
+    return 1
+
+
+def _climb(transaction: Transaction, alert: RowMapping, why: str | None = None) -> None:
+    """The next rung of a locked alert: call it, set when the one after is due, say so."""
+    county, alert_id = alert["county_id"], alert["id"]
+    policy = policies.of(transaction.connection, county, transaction.now)
+    step = ladder.next_step({**alert}, transaction.now, policy)
     place = _place(transaction, alert)
-    called = call_step(transaction, place, alert["colour"], step.step, step.why)
+    called = call_step(transaction, place, alert["colour"], step.step, why or step.why)
     row = update(schema.alert).where(schema.alert.c.county_id == county, schema.alert.c.id == alert_id)
     values = {"step": step.step, "next_step_at": step.next_step_at, "why": step.why}
     transaction.connection.execute(row.values(**values))
@@ -273,14 +204,82 @@ def climb(transaction: Transaction, county: str, alert_id: str, deadline: int) -
         "colour": alert["colour"],
         "step": step.step,
         "next_step_at": iso(step.next_step_at),
-        "why": step.why,
+        "why": why or step.why,
+        "policy": policy.version,
         "called": [{"slot": call["slot"], "person": call["person"]} for call in called],
     }
+    if ladder.tells_village(alert["colour"], step.step, policy):
+        data["village"] = VILLAGE_ALONE
+    if alert["drill"]:
+        data["drill"] = True
     transaction.event(county, "alert.climbed", data, site=place.site, case=alert["case_id"])
-    return 1
 
 
 def _place(transaction: Transaction, alert: RowMapping) -> Place:
     key = {"county": alert["county_id"], "case": alert["case_id"]}
     site = transaction.connection.execute(_SITE_OF, key).scalar_one()
     return Place(alert["county_id"], alert["id"], alert["case_id"], alert["exam_id"], site)
+
+
+# --- nobody can be reached: the next rung at once ---------------------------------------------------------------------
+
+# An alert that nobody has answered, locked.
+_RAISED = (
+    select(schema.alert)
+    .where(
+        schema.alert.c.county_id == bindparam("county"),
+        schema.alert.c.id == bindparam("alert"),
+        schema.alert.c.next_step_at.is_not(None),
+    )
+    .with_for_update()
+)
+# Whom its last call called.
+_LAST_CALL = (
+    select(schema.ladder_step.c.number, schema.ladder_step.c.called)
+    .where(schema.ladder_step.c.county_id == bindparam("county"), schema.ladder_step.c.alert_id == bindparam("alert"))
+    .order_by(schema.ladder_step.c.number.desc())
+    .limit(1)
+)
+# Messages of one call that may still reach somebody: on their way, or with the channel. A push is a screen, not a ring.
+_ON_THEIR_WAY = select(func.count()).where(
+    schema.delivery.c.county_id == bindparam("county"),
+    schema.delivery.c.alert_id == bindparam("alert"),
+    schema.delivery.c.key.like(bindparam("what")),
+    schema.delivery.c.channel.in_(["sms", "call", "conference"]),
+    schema.delivery.c.state.in_(
+        [states.Delivery.WAITING.value, states.Delivery.TRIED.value, states.Delivery.DELIVERED.value]
+    ),
+)
+
+
+def hurry(transaction: Transaction, county: str, alert_id: str) -> int:
+    """Climb at once if nobody whom the last rung called can be reached; 0 if somebody can, or there is nobody more.
+
+    Reached is who has a living feed, or a message on its way. An alert that was acknowledged is not hurried, nor one
+    that has called everybody on the list.
+    """
+    key = {"county": county, "alert": alert_id}
+    alert = transaction.connection.execute(_RAISED, key).mappings().one_or_none()
+    if alert is None or alert["state"] != states.Alert.RAISED:
+        return 0
+    policy = policies.of(transaction.connection, county, transaction.now)
+    if alert["step"] >= ladder.steps_until_repeat(alert["colour"], policy):
+        return 0
+    last = transaction.connection.execute(_LAST_CALL, key).one()
+    if _is_reached(transaction, key, last.number, [call["person"]["id"] for call in last.called]):
+        return 0
+    _climb(transaction, alert, "unreachable")
+    return 1
+
+
+def hurry_unreached(transaction: Transaction, county: str, alert_id: str, what: str) -> int:
+    """:func:`hurry`, asked by a delivery of the call ``what`` that failed; 0 if the ladder has called again since."""
+    last = transaction.connection.execute(_LAST_CALL, {"county": county, "alert": alert_id}).one()
+    return hurry(transaction, county, alert_id) if what == f"alert/{alert_id}/{last.number}" else 0
+
+
+def _is_reached(transaction: Transaction, key: dict[str, str], number: int, people: list[str]) -> bool:
+    if duty.on_feed(transaction.connection, key["county"], people, transaction.now):
+        return True
+    what = f"alert/{key['alert']}/{number}:%"  # an id holds neither % nor _
+    return transaction.connection.execute(_ON_THEIR_WAY, {**key, "what": what}).scalar_one() > 0

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.clock import SECOND, Deadlines, ManualClock
-from triage.escalation import LONGEST_US, Rung, Watch, after_raise, next_step, rung_at, whom
+from triage.escalation import LONGEST_US, Watch
+from triage.ladder import after_raise, next_step, rung_at, whom
+from triage.policies import Rung
 
 T = 1_790_000_000 * SECOND
 SLOTS = ("first", "backup", "coordinator", "chief", "director")
