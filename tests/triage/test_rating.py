@@ -62,8 +62,11 @@ ACUTE: list[tuple[tuple[str, ...], dict[str, Any], tuple[Colour, Colour, Colour]
     (("E_ASL", "E_SAF", "E_TQRSD", "E_RBBB_NEW"), {}, (R, O, Y)),
     (("E_HAT", "E_SUBLAD"), PROBABLE, (R, O, Y)),
     (("E_HAT", "E_SUBLAD", "E_LBBB_MI", "E_PACE_MI"), POSSIBLE, (O, Y, Y)),
-    (("E_WEL_A", "E_WEL_B", "E_AVR"), {}, (O, O, O)),
-    (("E_INF_EARLY", "STE_NONCONTIG", "T_ISCH_ANT", "T_ISCH_INF", "T_PERI"), {}, (O, Y, Y)),
+    (("E_WEL_A", "E_WEL_B", "E_AVR"), {}, (R, O, O)),  # pain for an hour: RED by the modifier
+    (("E_INF_EARLY", "STE_NONCONTIG", "T_PERI"), {}, (O, Y, Y)),
+    (("T_ISCH_ST", "T_ISCH_T"), {}, (R, Y, Y)),
+    (("Q_SEPT", "Q_ANT", "Q_EXTANT", "Q_LAT", "Q_HLAT", "Q_INF", "Q_POST"), {"notes": ["MAY_BE_RECENT"]}, (O, Y, Y)),
+    (("Q_SEPT", "Q_INF"), {}, (Y, Y, Y)),
     (("STEMI_BORDERLINE",), {"state": "borderline", **POSSIBLE}, (O, Y, Y)),
 ]
 
@@ -96,7 +99,7 @@ OTHERS: dict[Colour, tuple[str, ...]] = {
         "C_WPW_AF",
     ),
     Y: ("C_LBBB", "C_RBBB", "C_LAFB", "C_WPW", "R_AF", "R_AFL", "S_LQT", "S_BRU2", "T_NONSPEC", "R_AVB1", "R_STACH"),
-    G: ("N_NORMAL", "N_BORDER", "R_SINUS", "R_SARR", "X_TRANS", "C_RSR_NARROW"),
+    G: ("N_NORMAL", "N_BORDER"),
 }
 
 
@@ -104,6 +107,146 @@ OTHERS: dict[Colour, tuple[str, ...]] = {
 def test_the_other_findings(code: str, expected: Colour) -> None:
     assert colour(finding(code)) is expected
     assert colour(finding(code), facts=ABSENT) is expected
+
+
+@pytest.mark.parametrize(
+    "code", ["R_SINUS", "R_SARR", "R_SBRAD", "X_TRANS", "C_RSR_NARROW", "V_LOW_L", "T_ER", "X_LAD"]
+)
+def test_green_needs_a_normal_ecg_that_was_stated_as_one(code: str) -> None:
+    """CLINICAL.md §6: never GREEN where a need is missing; what N_BORDER allows is GREEN only where it was allowed."""
+    assert colour(finding(code)) is Y
+    assert colour(finding(code), finding("N_BORDER")) is G
+    assert colour(finding("R_SINUS"), finding("C_LBBB"), finding("N_BORDER")) is Y
+
+
+# --- §4.9 and §5.6, rows that depend on the finding's own form -------------------------------------------------------
+
+R_ON_T = {"notes": ["R_ON_T"]}
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "item"),
+    [
+        ([finding("S_HYPERK")], O, None),
+        ([finding("S_HYPERK", notes=["GRADE_1"])], O, None),
+        ([finding("S_HYPERK", notes=["GRADE_2"])], R, 11),
+        (
+            [finding("S_HYPERK", evidence=[{"lead": None, "measure": "grade", "value": 3, "op": ">=", "limit": 2}])],
+            R,
+            11,
+        ),
+        ([finding("R_ALT")], Y, None),
+        ([finding("R_ALT", notes=["T_WAVE"])], R, 15),
+        ([finding("R_PVC_PAT")], Y, None),
+        ([finding("R_PVC_PAT", **R_ON_T)], O, 16),
+        ([finding("R_PVC_PAT", **R_ON_T), finding("R_VT_NS")], R, 16),
+        ([finding("R_PVC_PAT", notes=["COUPLET"])], Y, None),
+        ([finding("S_HYPOK")], O, None),
+        ([finding("S_HYPOK"), finding("R_VT_NS")], R, 12),
+        ([finding("C_TRIFASC")], Y, None),
+        ([finding("C_TRIFASC", notes=["ALTERNATING_BBB"])], O, None),
+        ([finding("R_VF")], R, 4),
+        ([finding("R_VT")], R, 5),
+        ([finding("R_TDP")], R, 6),
+        ([finding("R_ASYS")], R, 17),
+        ([finding("STEMI_INF")], R, 1),
+        ([finding("S_PE")], O, 13),
+        ([finding("T_ISCH_ST")], Y, None),
+    ],
+)
+def test_critical_values(found: list[Any], expected: Colour, item: int | None) -> None:
+    rated = rate(document(*found), UNKNOWN)
+    assert rated.colour is expected
+    items = [one["item"] for one in rated.reason["critical"]]
+    assert (item in items) if item is not None else items == []
+    assert all(one["zh"] and one["en"] for one in rated.reason["critical"])
+
+
+@pytest.mark.parametrize(
+    ("found", "measured", "expected", "item"),
+    [
+        ("R_SVT", {"heart_rate_bpm": 200.0}, R, 7),
+        ("R_SVT", {"heart_rate_bpm": 199.9}, O, None),
+        ("R_AVB3", {"heart_rate_bpm": 35.0}, R, 9),
+        ("R_AVB3", {"heart_rate_bpm": 35.1}, O, None),
+        ("C_WPW_AF", {"min_rr_ms": 250.0}, R, 8),
+        ("C_WPW_AF", {"min_rr_ms": 250.1}, O, None),
+        ("R_PAUSE", {"max_rr_ms": 5000.0}, R, 10),
+        ("R_PAUSE", {"max_rr_ms": 3000.0}, O, None),
+        ("C_PACE_MAL", {"max_rr_ms": 2999.9}, O, None),
+        ("C_PACE_MAL", {"max_rr_ms": 3000.0}, R, 17),
+        ("S_LQT", {"qtc_ms": {"bazett": 550.0, "fridericia": 1.0}}, O, 14),
+        ("S_LQT", {"qtc_ms": {"bazett": 549.9, "fridericia": 1.0}}, O, None),
+        ("S_HYPOK", {"qtc_ms": {"bazett": 500.0, "fridericia": 1.0}}, R, 12),
+        ("S_HYPOK", {"qtc_ms": {"bazett": 499.9, "fridericia": 1.0}}, O, None),
+        ("R_AF_FAST", {"heart_rate_bpm": 130.0}, O, None),
+        ("R_AF_FAST", {"heart_rate_bpm": 129.9}, Y, None),
+    ],
+)
+def test_critical_values_that_are_measured(found: str, measured: Any, expected: Colour, item: int | None) -> None:
+    rated = rate(document(finding(found), **measured), UNKNOWN)
+    assert (rated.colour, [one["item"] for one in rated.reason["critical"]]) == (expected, [item] if item else [])
+
+
+def test_couplets_with_pain_and_symptomatic_pauses() -> None:
+    assert colour(finding("R_PVC_PAT", notes=["COUPLET"]), facts=Facts(symptoms=PAIN, now=NOW)) is O
+    syncope = rate(document(NORMAL, max_rr_ms=3000.0), Facts(symptoms=SYNCOPE, now=NOW))
+    assert (syncope.colour, [one["item"] for one in syncope.reason["critical"]]) == (R, [10])
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(19.9, O), (20.0, R), (None, O)])
+def test_pain_for_twenty_minutes_makes_an_ischaemic_orange_red(minutes: float | None, expected: Colour) -> None:
+    onset = None if minutes is None else NOW - round(minutes * 60_000_000)
+    assert colour(finding("E_WEL_A"), facts=Facts(symptoms=PAIN, onset_at=onset, now=NOW)) is expected
+
+
+# --- a prior ECG (§4.10) ---------------------------------------------------------------------------------------------
+
+
+def against(*changes: str, identity: str = "proven", unchanged: bool | None = False) -> dict[str, Any]:
+    return {"identity": identity, "unchanged": unchanged, "changes": [finding(code) for code in changes]}
+
+
+@pytest.mark.parametrize(
+    ("found", "prior", "expected"),
+    [
+        (finding("STEMI_ANT", **EXPLAINED), against(unchanged=True), (O, O, Y)),
+        (finding("STEMI_ANT", **EXPLAINED), against(unchanged=None), (R, O, O)),
+        (finding("STEMI_ANT", **EXPLAINED), against(identity="doubtful", unchanged=True), (R, O, O)),
+        (finding("STEMI_ANT"), against(unchanged=True), (R, R, R)),  # nothing automatic lowers a RED
+        (finding("S_BRU1"), against(unchanged=True), (R, Y, Y)),
+        (finding("S_BRU1"), against(identity="doubtful", unchanged=True), (R, O, O)),
+        (finding("STEMI_ANT", **EXPLAINED), against("D_STE_NEW"), (R, R, R)),
+        (NORMAL, against("D_STE_NEW"), (O, O, O)),
+        (NORMAL, against("D_STE_NEW", identity="doubtful"), (Y, G, G)),
+        (NORMAL, against("D_T_INV"), (O, O, O)),
+        (finding("T_ISCH_T"), against("D_STD_NEW"), (R, O, Y)),
+        (NORMAL, against("D_T_PSEUDO"), (R, O, Y)),
+        (NORMAL, against("D_HAT"), (R, O, Y)),
+        (finding("C_LBBB"), against("D_QRS_NEW"), (O, Y, Y)),
+    ],
+)
+def test_a_prior_ecg(found: Any, prior: Any, expected: tuple[Colour, ...]) -> None:
+    whole = {**document(found), "comparison": prior}
+    assert tuple(rate(whole, facts).colour for facts in COLUMNS) == expected
+
+
+# --- in words --------------------------------------------------------------------------------------------------------
+
+
+def test_the_reason_says_what_else_asks_for_the_colour_and_what_was_weighed() -> None:
+    argued = [{"mimic": "T_PERI", "kept": True, "why": {"zh": "对应导联有压低。", "en": "Reciprocal depression."}}]
+    rated = rate(document(finding("STEMI_INF", argued=argued), finding("R_VF")), ONGOING)
+    said = [one["zh"] for one in rated.reason["why"]]
+    assert said == ["对应导联有压低", "可能R_VF", "现在或12小时内有症状"]
+    assert all(one["en"] for one in rated.reason["why"])
+    assert rated.topic == "STEMI_INF"
+
+
+def test_a_tracing_under_two_names_is_at_least_orange() -> None:
+    assert colour(NORMAL, facts=Facts(now=NOW, is_held=True)) is O
+    assert rate(None, Facts(now=NOW, is_held=True)).code == "WRONG_PATIENT"
+    assert colour(finding("STEMI_INF"), facts=Facts(now=NOW, is_held=True)) is R
 
 
 @pytest.mark.parametrize("code", ["X_NOBODY_KNOWS", "", "STEMI_NEW_TERRITORY", "E_FUTURE"])
@@ -204,6 +347,7 @@ def test_symptoms_older_than_12_hours_are_unknown() -> None:
         *((code, Facts(symptoms=SYNCOPE, now=NOW), R) for code in ("S_BRU1", "C_WPW_AF", "S_PE")),
         *((code, ONGOING, R) for code in ("R_AVB2_II", "R_AVB_HG", "R_AVB3", "S_BRU1")),
         ("R_VT_NS", ONGOING, O),
+        ("R_AVB2_21", Facts(symptoms=SYNCOPE, now=NOW), O),
         ("C_WPW", Facts(symptoms=SYNCOPE, now=NOW), O),
         ("C_WPW", Facts(symptoms=PRESYNCOPE, now=NOW), Y),
         ("R_AVB1", Facts(symptoms=SYNCOPE, now=NOW), Y),
