@@ -29,13 +29,15 @@ from ledger import due, originals, schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction
 from triage import states
-from triage.worker import RULESET, Job, Outcome, run
+from triage.worker import RULESET, Job, Outcome, Prior, run
 
 log = structlog.get_logger("analyser")
 
 LEASE_US = 5 * SECOND  # renewed every 2 s while a worker computes
 RENEW_S = 2.0
 MAX_ATTEMPTS = 3
+PRIOR_US = 366 * 86400 * SECOND  # an older ECG says little of what is new (CLINICAL.md §5.6: a year)
+PAIN = frozenset({"chest_pain", "chest_tightness", "radiating_pain"})
 
 QUEUE = due.Queue(
     table=schema.exam,
@@ -53,6 +55,26 @@ FAILED = {
 
 _EXAM = select(schema.exam).where(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
 # What lies further ahead than any lease: the clock was set back.
+_PATIENT = select(schema.patient).where(
+    schema.patient.c.county_id == bindparam("county"), schema.patient.c.id == bindparam("patient")
+)
+_CASES_OF = select(schema.case.c.id).where(
+    schema.case.c.county_id == bindparam("county"),
+    schema.case.c.patient_id == bindparam("patient"),
+    schema.case.c.opened_at > bindparam("since"),
+)
+# The exam of this patient that came last before an instant and was analysed.
+_PRIOR = (
+    select(schema.exam)
+    .where(
+        schema.exam.c.county_id == bindparam("county"),
+        schema.exam.c.case_id.in_(_CASES_OF),
+        schema.exam.c.received_at < bindparam("until"),
+        schema.exam.c.analysed_at.is_not(None),
+    )
+    .order_by(schema.exam.c.received_at.desc())
+    .limit(1)
+)
 _AHEAD = (
     update(schema.exam).where(schema.exam.c.work_at > bindparam("now") + 2 * LEASE_US).values(work_at=bindparam("now"))
 )
@@ -233,7 +255,26 @@ def _release(transaction: Transaction) -> None:
 
 def _job(connection: DatabaseConnection, held: due.Claim) -> Job:
     exam = connection.execute(_EXAM, {"county": held.county, "exam": held.id}).one()
-    return Job(originals.get(connection, held.county, exam.sha256), name_of(exam.files), RULESET)
+    prior = _prior(connection, exam)
+    return Job(originals.get(connection, held.county, exam.sha256), name_of(exam.files), RULESET, prior)
+
+
+def _prior(connection: DatabaseConnection, exam: Any) -> Prior | None:
+    """The patient's last ECG that was analysed, of at most a year ago (CLINICAL.md §4.10)."""
+    if exam.patient_id is None:
+        return None
+    key = {"county": exam.county_id, "patient": exam.patient_id}
+    patient = connection.execute(_PATIENT, key).one()
+    key["patient"] = patient.merged_into or patient.id
+    span = {"since": exam.received_at - PRIOR_US, "until": exam.received_at}
+    row = connection.execute(_PRIOR, {**key, **span}).one_or_none()
+    if row is None:
+        return None
+    minutes = (exam.received_at - row.received_at) / (60 * SECOND)
+    pain = None if not exam.symptoms else bool(PAIN & set(exam.symptoms))
+    proven = patient.card is not None or patient.id_number is not None
+    data = originals.get(connection, exam.county_id, row.sha256)
+    return Prior(data, name_of(row.files), row.id, minutes, proven, pain)
 
 
 def name_of(files: Sequence[Mapping[str, Any]]) -> str:
@@ -257,7 +298,8 @@ def complete(transaction: Transaction, held: due.Claim, outcome: Outcome) -> boo
     document = json.loads(zstandard.decompress(outcome.document))
     keep_analysis(transaction, held.county, held.id, document, outcome)
     grade, advice = document["quality"]["grade"], document["quality"]["advice"]
-    values = {"grade": grade, "advice": advice, "facts": document["recording"].get("patient")}
+    values: dict[str, Any] = {"grade": grade, "advice": advice, "facts": document["recording"].get("patient")}
+    values["fingerprint"] = outcome.fingerprint or None
     finish(transaction, held.county, held.id, "analyse", values)
     return True
 

@@ -14,6 +14,7 @@ fails is tried again, behind the others. And a clock set back delays nothing: ``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,7 +26,8 @@ from ledger import schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from ledger.ids import new_id
-from triage import analyser, escalation, paging, policies, rating, states
+from triage import analyser, escalation, merging, paging, policies, rating, rating_table, states, wrong_patient
+from triage.actions import asking
 from triage.actions.common import UNNUMBERED
 from triage.rating import RANK, Colour, Facts, Rating
 
@@ -33,9 +35,12 @@ log = structlog.get_logger("cases")
 
 EPISODE_US = 30 * 60 * SECOND
 UNREAD_AFTER_US = 20 * SECOND  # what ingest sets; further ahead it can only lie after the clock was set back
+RETAKE_US = 24 * 3600 * SECOND  # a clinic that was asked to record again does it within a day, or not at all
 AGAIN_US = 5 * SECOND  # a rating whose commit failed is tried again then
 BATCH = 16
 ALERTED = (Colour.RED, Colour.ORANGE)
+_OF_OWNER = ("acknowledged_at", "owner_id", "owner_at", "owner_until_at")
+_OF_ANSWER = ("closed_at", "answer", "answered_at", "answered_by", "read_back_at")
 
 _KEY = and_(schema.exam.c.county_id == bindparam("county"), schema.exam.c.id == bindparam("exam"))
 _IS_DUE = or_(
@@ -106,9 +111,44 @@ class Rated:
     site: Row[Any]
     rating: Rating
     analysis: Row[Any] | None
+    twins: Sequence[str] = ()
+    """Exams with the same tracing under another identity, which nobody has resolved."""
 
 
-def rate_due(ledger: Ledger) -> int:
+_LINKED = select(schema.exam_link.c.exam_id).where(
+    schema.exam_link.c.county_id == bindparam("county"),
+    schema.exam_link.c.exam_id == bindparam("exam"),
+    schema.exam_link.c.how == "retake",
+)
+_LINK = insert(schema.exam_link)
+# The exams of this patient's last case, whose clinic may have been asked to record again.
+_ASKED = (
+    select(schema.exam.c.id, schema.exam.c.advice)
+    .join(
+        schema.case, (schema.case.c.county_id == schema.exam.c.county_id) & (schema.case.c.id == schema.exam.c.case_id)
+    )
+    .where(
+        schema.case.c.county_id == bindparam("county"),
+        schema.case.c.patient_id == bindparam("patient"),
+        schema.case.c.opened_at > bindparam("since"),
+    )
+    .order_by(schema.exam.c.received_at.desc())
+    .limit(20)
+)
+# The county's own table of colours that is in force.
+_TABLE = (
+    select(schema.county_file.c.text)
+    .where(
+        schema.county_file.c.county_id == bindparam("county"),
+        schema.county_file.c.kind == rating_table.KIND,
+        schema.county_file.c.active_from_at <= bindparam("now"),
+    )
+    .order_by(schema.county_file.c.active_from_at.desc(), schema.county_file.c.version.desc())
+    .limit(1)
+)
+
+
+def rate_due(ledger: Ledger, recent: wrong_patient.Recent | None = None) -> int:
     """Rate what is due, each exam in a commit of its own; how many were rated. One that fails is tried again, behind
     the others.
     """
@@ -117,7 +157,8 @@ def rate_due(ledger: Ledger) -> int:
     done = 0
     for county, exam in due:
         try:
-            done += ledger.write(partial(rate_one, county=county, exam=exam))
+            twins = _twins(ledger, recent, county, exam)
+            done += ledger.write(partial(rate_one, county=county, exam=exam, twins=twins))
         except Exception as error:  # noqa: BLE001 (it stays due; the others go on)
             log.error("rating.failed", exam=exam, error=repr(error))
             ledger.write(partial(_later, county=county, exam=exam))
@@ -129,13 +170,23 @@ def _later(transaction: Transaction, county: str, exam: str) -> None:
     transaction.connection.execute(_LATER.values(rate_at=None, unread_at=transaction.now + AGAIN_US), key)
 
 
-def rate_one(transaction: Transaction, county: str, exam: str) -> int:
-    """Rate one exam and open or join its case; 0 if another did it."""
+def _twins(ledger: Ledger, recent: wrong_patient.Recent | None, county: str, exam: str) -> list[str]:
+    """Exams with the same tracing; that they could not be looked for keeps no exam from its rating."""
+    try:
+        return [] if recent is None else recent.twins(ledger, county, exam)
+    except Exception as error:  # noqa: BLE001 (CLINICAL.md §6: nothing delays an alert)
+        log.error("rating.fingerprints-not-compared", exam=exam, error=repr(error))
+        return []
+
+
+def rate_one(transaction: Transaction, county: str, exam: str, twins: Sequence[str] = ()) -> int:
+    """Rate one exam and open or join its case; 0 if another did it. ``twins``: exams that hold the same tracing."""
     key = {"county": county, "exam": exam, "now": transaction.now}
     row = transaction.connection.execute(_TAKE, key).one_or_none()
     if row is None:
         return 0
-    rated = _rated(transaction, row)
+    others = wrong_patient.link(transaction, county, exam, twins)
+    rated = _rated(transaction, row, others)
     case = _open_or_join(transaction, rated)
     colour = _higher(row.colour, rated.rating.colour)
     values: dict[str, Any] = {"case_id": case, "rate_at": None, "unread_at": None, "colour": colour}
@@ -145,29 +196,40 @@ def rate_one(transaction: Transaction, county: str, exam: str) -> int:
     return 1
 
 
-def _rated(transaction: Transaction, exam: Row[Any]) -> Rated:
+def _rated(transaction: Transaction, exam: Row[Any], twins: Sequence[str]) -> Rated:
     connection = transaction.connection
     site = connection.execute(_SITE, {"county": exam.county_id, "site": exam.site_id}).one()
     analysis = analyser.stored(connection, exam.county_id, exam.id)
-    facts = _facts(connection, exam)
+    facts = _facts(connection, exam, bool(twins))
     try:
-        rated = rating.rate(None if analysis is None else analyser.unpacked(analysis.document), facts)
+        document = None if analysis is None else analyser.unpacked(analysis.document)
+        rated = rating.rate(document, facts, _table(transaction, exam.county_id))
     except Exception as error:  # noqa: BLE001 (fail-open, CLINICAL.md §6: a human has it as unread)
         log.error("rating.analysis-not-understood", exam=exam.id, error=repr(error))
         rated = rating.unread(facts)
     if exam.drill:
         rated = replace(rated, reason=paging.marked_reason(rated.reason))
-    return Rated(exam, site, rated, analysis)
+    return Rated(exam, site, rated, analysis, twins)
 
 
-def _facts(connection: Connection, exam: Row[Any]) -> Facts:
+def _table(transaction: Transaction, county: str) -> rating_table.Table | None:
+    """The county's own table; ``None`` (the default) where there is none, or where this version cannot take it."""
+    text = transaction.connection.execute(_TABLE, {"county": county, "now": transaction.now}).scalar_one_or_none()
+    try:
+        return None if text is None else rating_table.parsed(text)
+    except rating_table.BadTable as error:
+        log.error("rating.table-not-understood", county=county, error=str(error))
+        return None
+
+
+def _facts(connection: Connection, exam: Row[Any], is_held: bool) -> Facts:
     """What is known beside the tracing, as of its receipt: that it waits for us makes no symptom old."""
     age: float | None = exam.facts.get("age_years") if exam.facts else None
     if exam.patient_id is not None:
         patient = connection.execute(_PATIENT, {"county": exam.county_id, "patient": exam.patient_id}).one()
         age = rating.age_years(patient.birth_date, exam.received_at) or age
     identities = 1 + len(exam.conflicts)
-    return Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, exam.received_at, age, identities)
+    return Facts(exam.urgent, tuple(exam.symptoms), exam.onset_at, exam.received_at, age, identities, is_held)
 
 
 def _higher(before: str | None, now: Colour | None) -> Colour | None:
@@ -178,6 +240,7 @@ def _higher(before: str | None, now: Colour | None) -> Colour | None:
 
 
 def _open_or_join(transaction: Transaction, rated: Rated) -> str:
+    _link_retake(transaction, rated)
     case = _running(transaction, rated)
     if case is None:
         return _open(transaction, rated)
@@ -192,8 +255,28 @@ def _running(transaction: Transaction, rated: Rated) -> Row[Any] | None:
     if exam.patient_id is None:
         return None
     since = transaction.now - EPISODE_US
-    key = {"county": exam.county_id, "patient": exam.patient_id, "since": since}
+    key = {"county": exam.county_id, "patient": _patient(connection, exam), "since": since}
     return connection.execute(_EPISODE, key).one_or_none()
+
+
+def _patient(connection: Connection, exam: Row[Any]) -> str | None:
+    """The exam's patient: the record that its own was merged into."""
+    return None if exam.patient_id is None else merging.of(connection, exam.county_id, exam.patient_id)
+
+
+def _link_retake(transaction: Transaction, rated: Rated) -> None:
+    """A patient's next exam after its clinic was asked to record again is that retake."""
+    exam, connection = rated.exam, transaction.connection
+    if exam.patient_id is None or exam.case_id is not None:
+        return
+    patient, since = _patient(connection, exam), transaction.now - RETAKE_US
+    rows = connection.execute(_ASKED, {"county": exam.county_id, "patient": patient, "since": since})
+    asked = next((row for row in rows if any(one["code"] == asking.RETAKE for one in row.advice)), None)
+    if asked is None or asked.id == exam.id:
+        return
+    if connection.execute(_LINKED, {"county": exam.county_id, "exam": exam.id}).first() is None:
+        row = {"county_id": exam.county_id, "exam_id": exam.id, "other_id": asked.id, "how": "retake"}
+        connection.execute(_LINK, {**row, "at": transaction.now, "detail": {}})
 
 
 def _open(transaction: Transaction, rated: Rated) -> str:
@@ -203,8 +286,9 @@ def _open(transaction: Transaction, rated: Rated) -> str:
         "county_id": exam.county_id,
         "id": case,
         "site_id": exam.site_id,
-        "patient_id": exam.patient_id,
+        "patient_id": _patient(transaction.connection, exam),
         "exam_id": exam.id,
+        "held": _hold(rated),
         "state": states.CASE.start,
         "colour": colour,
         "rank": RANK[colour],
@@ -220,11 +304,18 @@ def _open(transaction: Transaction, rated: Rated) -> str:
     return case
 
 
+def _hold(rated: Rated) -> dict[str, Any] | None:
+    return wrong_patient.held(rated.twins[0]) if rated.twins else None
+
+
 def _join(transaction: Transaction, rated: Rated, case: Row[Any]) -> None:
     exam, colour = rated.exam, rated.rating.colour
-    calls = RANK[colour] < case.rank or _asks_for_more(rated, case)
+    calls = RANK[colour] < case.rank or _asks_for_more(rated, case) or _is_elsewhere(transaction, rated, case)
+    patient = case.patient_id or _patient(transaction.connection, exam)
     # until the batch gives the event its number, nobody can have seen this
-    values: dict[str, Any] = {"seq": UNNUMBERED, "patient_id": case.patient_id or exam.patient_id}
+    values: dict[str, Any] = {"seq": UNNUMBERED, "patient_id": patient}
+    if rated.twins and case.held is None and case.closed_at is None:
+        values["held"] = _hold(rated)
     if calls:
         values |= _leading(rated) | _called(transaction, rated, case)
     elif RANK[colour] == case.rank and (exam.case_id is None or exam.id == case.exam_id):
@@ -246,6 +337,22 @@ def _asks_for_more(rated: Rated, case: Row[Any]) -> bool:
     return is_newer and RANK[rated.rating.colour] < RANK[Colour(case.answer["colour"])]
 
 
+def _is_elsewhere(transaction: Transaction, rated: Rated, case: Row[Any]) -> bool:
+    """Whether it calls for another territory than any alert of the case did, in the case's own colour."""
+    if rated.rating.colour not in ALERTED or RANK[rated.rating.colour] != case.rank or case.closed_at is not None:
+        return False
+    raised = transaction.connection.execute(_ALERTS, {"county": case.county_id, "case": case.id}).all()
+    return bool(raised) and not _covered(rated, raised)
+
+
+def _covered(rated: Rated, alerts: Sequence[Row[Any]]) -> bool:
+    """Whether alerts at least as urgent have called for every territory of the rating."""
+    urgent = [alert for alert in alerts if RANK[Colour(alert.colour)] <= RANK[rated.rating.colour]]
+    called = {part for alert in urgent for part in alert.topic.split("+") if part}
+    asked = {part for part in rated.rating.topic.split("+") if part}
+    return bool(urgent) and (not called or asked <= called)  # the first territory belongs to the call before it
+
+
 def _leading(rated: Rated) -> dict[str, Any]:
     """The exam that gives the case its colour."""
     colour = rated.rating.colour
@@ -259,9 +366,7 @@ def _called(transaction: Transaction, rated: Rated, case: Row[Any]) -> dict[str,
         due_at = min(case.due_at, due_at)
     if case.state == states.CASE.start:
         return {"due_at": due_at}
-    reopened = dict.fromkeys(
-        ("closed_at", "acknowledged_at", "owner_id", "owner_at", "answer", "answered_at", "answered_by", "read_back_at")
-    )
+    reopened = dict.fromkeys((*_OF_OWNER, *_OF_ANSWER))
     return {"due_at": due_at, "state": states.CASE.move(case.state, "raise").target, **reopened}
 
 
@@ -295,12 +400,13 @@ def _alert(transaction: Transaction, rated: Rated, case: str) -> None:
     if colour is None or colour not in ALERTED:
         return
     raised = transaction.connection.execute(_ALERTS, {"county": exam.county_id, "case": case}).all()
-    running = [alert for alert in raised if alert.state != states.Alert.DECIDED]
-    if any(RANK[Colour(alert.colour)] <= RANK[colour] for alert in running):
+    running = [alert for alert in raised if alert.state not in (states.Alert.DECIDED, states.Alert.STOPPED)]
+    if _covered(rated, running):
         return
     policy = policies.of(transaction.connection, exam.county_id, transaction.now)
     next_step_at = escalation.after_raise(colour, transaction.now, policy)
-    same = next((alert for alert in raised if alert.exam_id == exam.id and alert.colour == colour), None)
+    key = (exam.id, colour, rated.rating.topic)
+    same = next((alert for alert in raised if (alert.exam_id, alert.colour, alert.topic) == key), None)
     alert = _insert_alert(transaction, rated, case, next_step_at) if same is None else same.id
     if same is not None:
         _raise_again(transaction, rated, same, next_step_at)
@@ -317,6 +423,7 @@ def _insert_alert(transaction: Transaction, rated: Rated, case: str, next_step_a
         "case_id": case,
         "exam_id": rated.exam.id,
         "colour": rated.rating.colour,
+        "topic": rated.rating.topic,
         "state": states.ALERT.start,
         **_resting_on(rated),
         "step": 0,
@@ -359,6 +466,7 @@ def _raised(rated: Rated, alert: str, next_step_at: int | None) -> dict[str, Any
         **_told(rated),
         "alert": alert,
         "evidence": rated.rating.evidence,
+        "topic": rated.rating.topic,
         "site_name": rated.site.name,
         "township": rated.site.township,
         "phone": rated.site.phone,

@@ -272,6 +272,9 @@ class CaseDocument(Item):
     earlier_reports: list[ReportDocument]
     messages: list[MessageDocument]
     links: list[LinkDocument]
+    comparison: dict[str, Any] | None = Field(
+        description="Against the patient's last ECG: `exam`, `identity`, `unchanged`, `changes`, `st_j_mv`."
+    )
     legal: list[str]
     history: list[HistoryLine]
 

@@ -225,8 +225,7 @@ def _is_finding(value: Any) -> bool:
 
 def _prior(document: Any) -> Mapping[str, Any]:
     """The comparison with a prior ECG; empty where there is none."""
-    whole = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
-    prior: Any = whole.get("comparison")
+    prior: Any = cast("Mapping[str, Any]", document).get("comparison") if isinstance(document, Mapping) else None
     return cast("Mapping[str, Any]", prior) if isinstance(prior, Mapping) else {}
 
 

@@ -19,6 +19,9 @@ from triage.colours import RANK, Colour, Symptoms
 
 Row = Mapping[str, Any]
 
+KIND = "rating"
+"""What a county's own table is called among its files."""
+
 KEYS = {
     "acute": {"codes", "explained", "certainty", "notes", "with", "unchanged", "colours", "critical"},
     "graded": {

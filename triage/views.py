@@ -11,7 +11,7 @@ from county import advice
 from county.access import Action, Actor, Place, may
 from ledger import events, schema
 from ledger.clock import iso
-from triage import doubt, legal, merging, report, states
+from triage import analyser, doubt, legal, merging, report, states
 from triage.rating import Colour, age_years, village
 
 PAGE = 100
@@ -265,6 +265,7 @@ def case(connection: Connection, actor: Actor, case_id: str, now: int) -> dict[s
         "earlier_reports": earlier,
         "messages": messages(connection, actor.county, [case_id]).get(case_id, []),
         "links": _links(connection, key),
+        "comparison": _comparison(connection, row),
         "legal": legal.actions(connection, row, actor, now),
         "history": _history(connection, actor, case_id),
     }
@@ -304,6 +305,18 @@ def _links(connection: Connection, key: Mapping[str, str]) -> list[dict[str, Any
         }
         for row in rows.values()
     ]
+
+
+def _comparison(connection: Connection, row: Row[Any]) -> dict[str, Any] | None:
+    """What is new since the patient's ECG before, as the analysis of the leading exam has it."""
+    stored = analyser.stored(connection, row.county_id, row.exam_id)
+    if stored is None:
+        return None
+    try:
+        found: dict[str, Any] | None = analyser.unpacked(stored.document).get("comparison")
+    except Exception:  # noqa: BLE001 (a document that cannot be read hides no case)
+        return None
+    return found
 
 
 def _answer(row: Any) -> dict[str, Any] | None:

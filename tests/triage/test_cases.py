@@ -329,10 +329,10 @@ def test_an_exam_whose_commit_fails_keeps_none_behind_it_and_is_tried_again(
     world.analyse(good, RED)
     real = cases.rate_one
 
-    def rate_one(transaction: Any, county: str, exam: str) -> int:
+    def rate_one(transaction: Any, county: str, exam: str, twins: Any) -> int:
         if exam in poisoned:
             raise RuntimeError("poisoned")
-        return real(transaction, county, exam)
+        return real(transaction, county, exam, twins)
 
     monkeypatch.setattr(cases, "rate_one", rate_one)
     for _ in range(4):
