@@ -12,7 +12,7 @@ import numpy as np
 
 from ecg.arrays import Flags, Floats, Ints, counted, ints
 from ecg.beats import Shapes
-from ecg.recording import Note, Recording, Text
+from ecg.recording import CHEST_LEADS, Note, Recording, Text
 from ecg.signal import filters, pacing, quality
 from ecg.signal.filters import Bank, high_pass, low_pass
 from ecg.signal.leads import analysed_leads
@@ -52,6 +52,7 @@ class Trace:
 
 def conditioned(recording: Recording) -> Trace:
     """Leads completed, damage marked, rate brought into the working range; raw defects noted."""
+    given = recording
     sound = np.abs(recording.millivolts) <= LARGEST_MV
     if not sound.all():
         recording = replace(recording, millivolts=np.where(sound, recording.millivolts, np.nan))
@@ -59,6 +60,9 @@ def conditioned(recording: Recording) -> Trace:
     damaged = np.isnan(raw)
     step = max(recording.microvolts_per_count or (0.0,)) * 1e-3
     defects, alive = quality.examine_raw(leads, raw, recording.rate_hz, step)
+    dead = [given.lead(n) for k, n in enumerate(leads) if not alive[k] and n in CHEST_LEADS]
+    if dead:
+        quality.examine_held(np.stack(dead), defects)
     filled = _bridged(raw, damaged) if damaged.any() else raw
     filled, scale = _resampled(filled, recording.rate_hz)
     paced = pacing.spikes(filled, recording.rate_hz * scale)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ecg import beats as finding_beats
-from ecg.analysis import Analysis, AverageBeat, Beat, Certainty, Grade, Kind, Marks, Measurements, Reversal, Waves
+from ecg.analysis import Analysis, AverageBeat, Beat, Grade, Kind, Marks, Measurements, Reversal, Waves
 from ecg.arrays import Flags, Floats, Ints
 from ecg.beats import Shapes
 from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
@@ -28,7 +28,7 @@ from ecg.signal import quality
 from ecg.signal.filters import Bank, band_pass
 from ecg.signal.leads import algebra_holds, independent_count
 from ecg.signal.pulse import without_pulse
-from ecg.signal.reversal import suspected, undone
+from ecg.signal.reversal import Suspicion, recognised, undone
 from ecg.signal.units import calibrate
 from ecg.variability import variability
 from ecg.waves import P_LIKE, Outline, outline, qrs_bounds
@@ -50,30 +50,38 @@ def analyze(recording: Recording, ruleset: str | Ruleset = DEFAULT) -> Analysis:
     analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
     if suspicion is None:
         return analysis
-    other = undone(recording, suspicion)
+    other = undone(recording, suspicion.kind)
     if other is None:
         return analysis
     proposal, _ = _analyzed(other, rules, look_for_swap=False)
-    return replace(analysis, reversal=Reversal(suspicion, Certainty.PROBABLE, proposal.measurements, proposal.findings))
+    found = Reversal(suspicion.kind, suspicion.certainty, proposal.measurements, proposal.findings)
+    return replace(analysis, reversal=found)
 
 
-def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, str | None]:
+def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tuple[Analysis, Suspicion | None]:
     trace = conditioned(recording)
     readable = trace.alive.any() and recording.seconds >= SHORTEST_S and recording.rate_hz >= SLOWEST_HZ
     rendered = _rendered(trace) if readable else None
     sight = _seen(trace, rendered) if rendered is not None else None
-    swap = suspected(sight.beat, trace.leads, sight.main, sight.has_p) if sight is not None and look_for_swap else None
-    if swap is not None:
-        trace.defects.force("Q_REV", Grade.D)
+    swap = _swapped(trace, sight) if sight is not None and look_for_swap else None
     if sight is not None:
         span = slice(int(sight.main.qrs_global[0]), int(sight.main.qrs_global[2]) + 1)
         quality.examine_flat(trace.leads, trace.alive, np.ptp(sight.beat[:, span], axis=1), trace.defects)
+        quality.examine_height(sight.measurements.leads, trace.defects)
     _examine_whole(recording, trace, sight.beats if sight is not None else ())
     judged = quality.judged(trace.leads, trace.defects)
     facts = gathered(recording, rules.base or rules, trace, rendered, sight, judged)
     verdict = interpret(facts)
     labels.add(facts, verdict, rules)
-    return _assembled(trace, rendered, sight, judged, verdict, rules), None if swap is None else swap.kind
+    return _assembled(trace, rendered, sight, judged, verdict, rules), swap
+
+
+def _swapped(trace: Trace, sight: Sight) -> Suspicion | None:
+    """The swap of electrodes that the dominant beat gives away, noted as a defect."""
+    swap = recognised(sight.beat, trace.leads, sight.main, sight.has_p, trace.rate_hz)
+    if swap is not None:
+        quality.examine_swap(swap.kind, swap.grade, trace.defects)
+    return swap
 
 
 def _seen(trace: Trace, rendered: Rendered) -> Sight | None:

@@ -5,11 +5,12 @@ Each defect forces a worst grade; the recording's grade is the worst of them. Th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecg.analysis import Advice, Grade, LeadQuality, Quality
+from ecg.analysis import Advice, Grade, LeadMeasurements, LeadQuality, Quality
 from ecg.arrays import Flags, Floats, Ints, ints
 from ecg.recording import CHEST_LEADS, LIMB_LEADS, Text
 
@@ -78,6 +79,10 @@ SENTENCES: dict[str, Text] = {
         "肢体导线和胸导联导线可能插错（注意同色导线），核对后重做。",
         "A limb and a chest wire may be swapped (same colours!); check, repeat.",
     ),
+    "Q_HIGHV": _S(
+        "V1、V2可能贴得太高：应在第4肋间，请下移后重做。",
+        "V1/V2 may be too high: they belong in the 4th intercostal space; move down, repeat.",
+    ),
     "Q_BAND": _S(
         "机器设在监护滤波，不能判断ST段：请改为诊断模式（0.05–150Hz）重做。",
         "Device is in monitor filter mode, ST cannot be judged: switch to diagnostic (0.05–150 Hz), repeat.",
@@ -96,6 +101,9 @@ SENTENCES: dict[str, Text] = {
     ),
 }
 ADVICE_SHOWN = 3
+FULL_SCALE_MV = 5.0
+"""A lead that rests beyond this is held at its amplifier's end and records nothing (CLINICAL.md §1.4, full scale)."""
+HIGH_R2_MV = 0.3
 LOOSE_MAINS_MV = 0.3
 """Peak-to-peak of mains that only an electrode without contact picks up [project]."""
 LIMB_TRIANGLE = {"RA": ("I", "II", "III"), "LA": ("I", "III", "II"), "LL": ("II", "III", "I")}
@@ -192,6 +200,28 @@ def _spread_off(names: tuple[str, ...], dead: Flags, defects: Defects) -> None:
         defects.force("Q_OFF", Grade.C if chest == 1 else Grade.D if chest == 2 else Grade.E)
     if dead.size and dead.all():
         defects.force("Q_OFF", Grade.E)
+
+
+def examine_held(dead: Floats, defects: Defects) -> None:
+    """Whether one of the ``dead`` chest leads, float [lead, sample] in mV as the file has them, was held at the
+    amplifier's end for at least half of the recording: that is no electrode that is off (Q_OFF, C) but a lead that was
+    never recorded, and fewer than eight independent leads are left (Q_LEADSET)."""
+    if dead.shape[1] and ((np.abs(dead) >= FULL_SCALE_MV).mean(axis=1) >= 0.5).any():
+        defects.force("Q_LEADSET", Grade.D)
+
+
+def examine_height(leads: Mapping[str, LeadMeasurements], defects: Defects) -> None:
+    """V1 and V2 placed an intercostal space too high (García-Niebla 2009): P wholly negative in V2, or wholly negative
+    in V1 with rSr′ and a small r′."""
+    v1, v2 = leads.get("V1"), leads.get("V2")
+    if v2 is not None and _inverted_p(v2):
+        defects.force("Q_HIGHV", Grade.B)
+    if v1 is not None and _inverted_p(v1) and (v1.r_mv or 0.0) > 0 and 0 < (v1.r2_mv or 0.0) < HIGH_R2_MV:
+        defects.force("Q_HIGHV", Grade.B)
+
+
+def _inverted_p(lead: LeadMeasurements) -> bool:
+    return (lead.p1_mv or 0.0) < 0 and (lead.p2_mv or 0.0) <= 0
 
 
 def examine_swap(kind: str, grade: Grade, defects: Defects) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.analysis import Grade
+from ecg.analysis import Grade, LeadMeasurements
 from ecg.recording import STANDARD_LEADS, Recording
 from ecg.signal import quality
 from ecg.synthesis import TERRITORIES, Heart, synthesise
@@ -70,3 +70,38 @@ def test_a_swap_is_said_in_the_contracts_words(kind: str, said: str):
     assert [a.code for a in advice] == ["Q_REV"]
     assert said in advice[0].text.en
     assert "{" not in advice[0].text.zh
+
+
+@pytest.mark.parametrize(("level_mv", "grade"), [(0.0, Grade.C), (-16.0, Grade.D), (-80.0, Grade.D)])
+def test_a_chest_lead_held_at_the_amplifiers_end_was_never_recorded(level_mv: float, grade: Grade):
+    recording = synthesise(Heart()).recording
+    rows = recording.millivolts.copy()
+    rows[recording.leads.index("V6")] = level_mv
+    found = ecg.analyze(replace(recording, millivolts=rows)).quality
+    assert found.grade == grade
+    assert ("Q_LEADSET" in found.defects) == (grade == Grade.D)
+
+
+def test_a_lead_that_rides_on_a_large_offset_is_no_lost_lead():
+    recording = synthesise(Heart()).recording
+    rows = recording.millivolts.copy()
+    rows[recording.leads.index("V6")] -= 16.0
+    assert ecg.analyze(replace(recording, millivolts=rows)).quality.grade == Grade.A
+
+
+@pytest.mark.parametrize(
+    ("v1", "v2", "high"),
+    [
+        (LeadMeasurements(p1_mv=0.05), LeadMeasurements(p1_mv=-0.06, p2_mv=0.0), True),
+        (LeadMeasurements(p1_mv=0.05), LeadMeasurements(p1_mv=-0.06, p2_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.25), LeadMeasurements(p1_mv=0.05), True),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.35), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.0), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(), LeadMeasurements(), False),
+    ],
+)
+def test_v1_and_v2_too_high_are_known_by_their_p(v1: LeadMeasurements, v2: LeadMeasurements, high: bool):
+    defects = quality.Defects()
+    quality.examine_height({"V1": v1, "V2": v2}, defects)
+    found = quality.judged(STANDARD_LEADS, defects)
+    assert (found.grade, [a.code for a in found.advice]) == ((Grade.B, ["Q_HIGHV"]) if high else (Grade.A, []))

@@ -131,6 +131,29 @@ def test_a_full_analysis_reads_both_versions():
     assert recorded_axis != corrected
 
 
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [("V2-V3", "V2/V3"), ("LA-V2", "limb and a chest"), ("LA-RL", "arm and a leg")]
+)
+def test_every_swap_reaches_the_village_and_the_true_version_is_measured(kind: str, sentence: str):
+    analysis = ecg.analyze(with_swap(heart(), SEEN[kind]))
+    assert analysis.reversal is not None
+    assert (analysis.reversal.kind, analysis.reversal.certainty) == (kind, Certainty.PROBABLE)
+    assert sentence in next(a.text.en for a in analysis.quality.advice if a.code == "Q_REV")
+    true, proposed = ecg.analyze(heart()).measurements.leads, analysis.reversal.measurements.leads
+    for lead in proposed:  # with an electrode on the right leg one limb lead is all that is left
+        assert proposed[lead].qrs_pp_mv == pytest.approx(true[lead].qrs_pp_mv, abs=0.05)
+
+
+def test_left_arm_with_left_leg_leaves_the_grade_at_c_and_is_said():
+    found = [ecg.analyze(with_swap(heart(seed), reversal.FEET["LA-LL"])) for seed in range(6)]
+    said = [a for a in found if a.reversal is not None]
+    assert said
+    for analysis in said:
+        assert analysis.reversal is not None
+        assert (analysis.reversal.kind, analysis.reversal.certainty) == ("LA-LL", Certainty.POSSIBLE)
+        assert analysis.quality.grade == Grade.C
+
+
 def test_kinship_prefers_the_truth_on_its_own_terms():
     beat = ecg.analyze(heart()).average
     assert beat is not None
