@@ -108,9 +108,10 @@ class Circumstances:
 class Comparison:
     """What changed.
 
-    ``correlation`` of QRS, that of each lead, and whether it is the ``same_qrs``; ``st_j_mv`` and ``t_mv``: change by lead, now − prior, in
-    mV; ``overall``: change of heart rate, PR, QRS, QTc, axis; ``rhythm``: kind before and now (``None``: undetermined);
-    ``changes``: what is stated; ``not_assessed``: what could not be; ``unchanged``: three-valued.
+    ``correlation`` of QRS, that of each lead, and whether it is the ``same_qrs``; ``st_j_mv`` and ``t_mv``: change by
+    lead, now − prior, in mV; ``overall``: change of heart rate, PR, QRS, QTc, axis; ``rhythm``: kind before and now
+    (``None``: undetermined); ``changes``: what is stated; ``not_assessed``: what could not be; ``unchanged``:
+    three-valued; ``rulesets``: of the prior and of now.
     """
 
     identity: Identity
@@ -161,7 +162,7 @@ class _Pair:
         return None if now is None or prior is None else rounded(now - prior, measure)
 
     def delta(self, lead: str, measure: str) -> float | None:
-        """The same, as the rules use it: ``None`` where this lead's own QRS differs (a moved or exchanged electrode)."""
+        """The same, as the rules use it: ``None`` where this lead's own QRS differs (electrode moved)."""
         own = self.fits.get(lead)
         moved = own is not None and own < self.limits["match"]["lead_correlation"]
         return None if moved else self.shown(lead, measure)

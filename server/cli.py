@@ -31,9 +31,11 @@ site = typer.Typer(help="Clinics.", no_args_is_help=True)
 device = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 person = typer.Typer(help="People, roles, passwords.", no_args_is_help=True)
 roster = typer.Typer(help="Who is on call.", no_args_is_help=True)
+rules = typer.Typer(help="A county's own rule file.", no_args_is_help=True)
 bench = typer.Typer(help="Measure the instrument.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
 app.add_typer(bench, name="bench")
+app.add_typer(rules, name="rules")
 for _name, _group in (("county", county), ("site", site), ("device", device), ("person", person), ("roster", roster)):
     admin.add_typer(_group, name=_name)
 
@@ -68,7 +70,9 @@ def refuse_old_python(version: tuple[int, ...]) -> None:
 def analyze(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="ECG files of any format that is known.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON line a file (ecgnet.analysis/1), in order.")] = False,
-    ruleset: Annotated[str | None, typer.Option(metavar="ID", help="The rule set; the default is udmi-2018.")] = None,
+    ruleset: Annotated[
+        str | None, typer.Option(metavar="ID|FILE.toml", help="A rule set, or a county's file; else udmi-2018.")
+    ] = None,
     language: Annotated[str | None, typer.Option(metavar="zh|en", help="Of the text; the default is LANG's.")] = None,
 ) -> None:
     """Measure ECG files and say what was found, with the evidence."""
@@ -88,6 +92,45 @@ def draw(
     from server.commands import instrument
 
     instrument.draw(file, output)
+
+
+@app.command()
+def compare(
+    now: Annotated[Path, typer.Argument(metavar="NOW", help="The ECG that is to be judged.")],
+    prior: Annotated[Path, typer.Argument(metavar="PRIOR", help="An earlier ECG of the same patient.")],
+    proven: Annotated[bool, typer.Option("--proven", help="It is proven that both are of one person.")] = False,
+    pain: Annotated[bool | None, typer.Option("--pain/--no-pain", help="Chest pain now; unknown without it.")] = None,
+    after_lysis: Annotated[
+        float | None, typer.Option(metavar="MIN", help="Minutes from thrombolysis to NOW; PRIOR was before it.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line (ecgnet.comparison/1).")] = False,
+    language: Annotated[str | None, typer.Option(metavar="zh|en", help="Of the text; the default is LANG's.")] = None,
+) -> None:
+    """Say what has changed since an earlier ECG: ST, T, QRS, rhythm."""
+    from server.commands import comparing
+
+    comparing.compare(now, prior, proven=proven, pain=pain, after_lysis=after_lysis, as_json=json, language=language)
+
+
+@rules.command("check")
+def rules_check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A county's rule file (TOML).")]) -> None:
+    """Check a county's rule file: every fault with its key, or what the file adds."""
+    from server.commands import rules as work
+
+    work.check(file)
+
+
+@rules.command("try")
+def rules_try(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A county's rule file (TOML).")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="ECG files, also in folders below it.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON line an ECG that changes, then the counts.")] = False,
+    language: Annotated[str | None, typer.Option(metavar="zh|en", help="Of the text; the default is LANG's.")] = None,
+) -> None:
+    """Try a rule file on a folder: which ECGs would get a label, and on what evidence."""
+    from server.commands import rules as work
+
+    raise typer.Exit(work.try_on(file, folder, as_json=json, language=language))
 
 
 @app.command()

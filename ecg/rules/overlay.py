@@ -59,7 +59,7 @@ _WHEN = {"measure", "op", "value"}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: where (``label[2].limit[1].mv``), what was found, what is needed."""
+    """One thing that is wrong: where (``label[2].limit[1].mv``), what was found (empty: nothing), what is needed."""
 
     key: str
     found: str
@@ -82,8 +82,12 @@ class RulesError(ValueError):
     def lines(self, language: str) -> list[str]:
         """One sentence a fault."""
         if language == "zh":
-            return [f"{self.file}：{f.key}：现为 {f.found}，应为{f.needed.zh}。" for f in self.faults]
-        return [f"{self.file}: {f.key}: found {f.found}, needed: {f.needed.en}." for f in self.faults]
+            return [f"{self.file}：{f.key}：{_now(f.found)}，应为{f.needed.zh}。" for f in self.faults]
+        return [f"{self.file}: {f.key}: found {f.found or 'nothing'}, needed: {f.needed.en}." for f in self.faults]
+
+
+def _now(found: str) -> str:
+    return f"现为 {found}" if found else "缺失"
 
 
 class _Reader:
@@ -93,7 +97,7 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def wrong(self, key: str, found: object, zh: str, en: str) -> None:
-        shown = "没有/nothing" if found is None else repr(found)
+        shown = "" if found is None else repr(found)
         self.faults.append(Fault(key, shown if len(shown) <= 60 else f"{shown[:57]}…", Text(zh, en)))
 
     def unknown(self, where: str, table: Mapping[str, Any], names: set[str]) -> None:

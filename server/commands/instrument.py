@@ -33,10 +33,10 @@ _WORDS = {
 def analyze(files: Iterable[str], *, as_json: bool, ruleset: str | None, language: str | None) -> int:
     """One answer a file, in order; 1 if one of them could not be read, else 0."""
     rules = _known_ruleset(ruleset)
-    spoken = _language(language)
+    spoken = language_of(language)
     failed = False
     for file in files:
-        document = _document(file, rules)
+        document = analysis_document(file, rules)
         failed = failed or "error" in document
         if as_json:
             print(json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")), flush=True)
@@ -53,7 +53,7 @@ def draw(file: Path, output: Path) -> None:
 
     try:
         recording = ecg.read(file)
-        drawing = svg(recording, ecg.analyze(recording), language="zh" if _language(None) == "zh" else "en")
+        drawing = svg(recording, ecg.analyze(recording), language="zh" if language_of(None) == "zh" else "en")
     except Unreadable as error:
         raise Refusal(error.text.zh, error.text.en) from error
     try:
@@ -64,20 +64,26 @@ def draw(file: Path, output: Path) -> None:
         ) from error
 
 
-def _known_ruleset(asked: str | None) -> str:
+def _known_ruleset(asked: str | None) -> Any:
+    """The ruleset of an id or of a county's file; a usage error names the known ids or the file's faults."""
+    import typer
+
     from ecg import rules
 
-    if asked is None:
-        return DEFAULT_RULESET
-    if asked not in rules.known():
-        import typer
-
+    try:
+        return rules.resolve(asked or DEFAULT_RULESET)
+    except rules.RulesError as error:
+        raise typer.BadParameter("\n".join(error.lines("zh") + error.lines("en"))) from error
+    except ValueError as error:
         known = ", ".join(rules.known())
-        raise typer.BadParameter(f"没有规则集“{asked}”。 There is no rule set “{asked}”； there are: {known}.")
-    return asked
+        reserved = " cn-2017是保留名称，不存在这样的指南。" if asked in rules.RESERVED else ""
+        raise typer.BadParameter(
+            f"没有规则集“{asked}”。{reserved} There is no rule set “{asked}”; there are: {known}."
+        ) from error
 
 
-def _document(file: str, ruleset: str) -> dict[str, Any]:
+def analysis_document(file: str, ruleset: Any) -> dict[str, Any]:
+    """The document of one file under a loaded ruleset, or why there is none: ``{"file", "error"}``."""
     import ecg
     from ecg.document import document
     from ecg.errors import Unreadable
@@ -101,7 +107,8 @@ def _error(file: str, code: str, zh: str, en: str) -> dict[str, Any]:
 # --- text for people -------------------------------------------------------------------------------------------------
 
 
-def _language(asked: str | None) -> str:
+def language_of(asked: str | None) -> str:
+    """``zh`` or ``en``: what was asked for, else what the terminal speaks."""
     if asked is not None and asked not in LANGUAGES:
         import typer
 
@@ -125,7 +132,7 @@ def _text(document: dict[str, Any], language: str) -> Iterator[str]:
     yield "  " + ", ".join(_numbers(measured, which))
     yield from (f"  ! {advice[language]}" for advice in document["quality"]["advice"])
     for finding in document["findings"]:
-        yield "  " + _finding(finding, language, which)
+        yield "  " + finding_line(finding, language)
     if not document["findings"]:
         yield f"  {_WORDS['nothing'][which]}"
     codes = ", ".join(item["code"] for item in document["not_assessed"])
@@ -143,7 +150,9 @@ def _numbers(measured: dict[str, Any], which: int) -> Iterator[str]:
         yield f"QTcF {corrected['fridericia']:.0f} ms"
 
 
-def _finding(finding: dict[str, Any], language: str, which: int) -> str:
+def finding_line(finding: dict[str, Any], language: str) -> str:
+    """One finding as a person reads it: code, name, evidence, source."""
+    which = LANGUAGES.index(language)
     state = f" ({_WORDS['borderline'][which]})" if finding["state"] == "borderline" else ""
     shown = [_evidence(item) for item in finding["evidence"][:6]]
     return f"{finding['code']} {finding['name'][language]}{state}: {'; '.join(shown)} [{finding['source']}]"
