@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import argon2
 import zstandard
 from sqlalchemy import insert, select, update
 
@@ -21,10 +22,13 @@ from ledger import events, schema
 from ledger.clock import SECOND, Deadlines, ManualClock
 from ledger.database import Ledger, Transaction
 from ledger.ids import new_id
-from triage import analyser, cases, escalation, review, views
+from triage import analyser, cases, escalation, review, views, wrong_patient
 from triage.worker import RULESET, Outcome
 
 HOUR = 3600 * SECOND
+PASSWORD = "a password of the test"
+# argon2 of it, by argon2-cffi with little memory: the real cost is measured elsewhere
+HASHED = PasswordHash(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD))
 NO_PASSWORD = PasswordHash("no hash at all")  # sessions are rows here; nobody signs in
 WANG = Identity(name="王建国", birth_date="1958-03-02", sex="male", card="C-1")
 LI = Identity(name="李桂兰", birth_date="1949-01-20", sex="female", card="C-2")
@@ -67,6 +71,7 @@ class World:
     actors: dict[str, Actor] = field(default_factory=dict[str, Actor])
     tokens: dict[str, str] = field(default_factory=dict[str, str])
     watch: escalation.Watch = field(init=False)
+    recent: wrong_patient.Recent = field(default_factory=wrong_patient.Recent)
 
     def __post_init__(self) -> None:
         self.watch = escalation.Watch(Deadlines(self.clock))
@@ -85,30 +90,31 @@ class World:
         context = Context(**said) if patient is None else Context(identity=patient, **said)
         self.ledger.write(lambda tx: receive.add_context(tx, self.county, exam, context, "d"))
 
-    def analyse(self, exam: str, *findings: dict[str, Any], grade: str = "A") -> None:
-        """The analysis of an exam, without an analyser."""
-        self.ledger.write(lambda tx: self.keep(tx, exam, document(*findings, grade=grade)))
+    def analyse(self, exam: str, *findings: dict[str, Any], grade: str = "A", print_: bytes = b"") -> None:
+        """The analysis of an exam, without an analyser; ``print_``: its fingerprint."""
+        self.ledger.write(lambda tx: self.keep(tx, exam, document(*findings, grade=grade), print_))
 
-    def keep(self, tx: Transaction, exam: str, analysis: dict[str, Any]) -> None:
+    def keep(self, tx: Transaction, exam: str, analysis: dict[str, Any], print_: bytes = b"") -> None:
         """Keep an analysis and move the exam on, as the analyser does."""
         packed = zstandard.compress(json.dumps(analysis).encode())
         outcome = Outcome(packed, zstandard.compress(b"{}"), RULESET, "0")
         analyser.keep_analysis(tx, self.county, exam, analysis, outcome)
         quality = analysis["quality"]
         values = {"grade": quality["grade"], "advice": quality["advice"], "facts": analysis["recording"]["patient"]}
+        values["fingerprint"] = print_ or None
         analyser.finish(tx, self.county, exam, "analyse", values)
 
     def rate(self) -> int:
         """Rate all that is due."""
         done = 0
-        while now := cases.rate_due(self.ledger):
+        while now := cases.rate_due(self.ledger, self.recent):
             done += now
         return done
 
-    def sent(self, *findings: dict[str, Any], grade: str = "A", **said: Any) -> str:
+    def sent(self, *findings: dict[str, Any], grade: str = "A", print_: bytes = b"", **said: Any) -> str:
         """An exam with its analysis, rated."""
         exam = self.exam(**said)
-        self.analyse(exam, *findings, grade=grade)
+        self.analyse(exam, *findings, grade=grade, print_=print_)
         self.rate()
         return exam
 
@@ -163,6 +169,21 @@ class World:
         at = self.row(schema.case, id=case)["seq"] if seen is None else seen
         request = review.Request(action, case, at, more.pop("id", None), **more)
         return asyncio.run(review.act(self.ledger, self.actors[who], request))
+
+    def opened(self, case: str, who: str = "cardiologist") -> dict[str, Any]:
+        """GET /v1/cases/{id}."""
+        return asyncio.run(review.open_case(self.ledger, self.actors[who], case))
+
+    def passwords(self) -> None:
+        """Everybody's password is :data:`PASSWORD`."""
+        change = update(schema.person).where(schema.person.c.county_id == self.county)
+        self.ledger.write(lambda tx: tx.connection.execute(change.values(password_hash=HASHED.encoded)) and None)
+
+    def draft(self, case: str, *accepted: str, who: str = "cardiologist", **more: Any) -> dict[str, Any]:
+        """Keep a draft with these statements accepted, and the machine's others rejected."""
+        machine = [one["code"] for one in (self.opened(case, who)["report"] or {"statements": []})["statements"]]
+        said = [{"code": code, "accepted": code in accepted} for code in dict.fromkeys((*machine, *accepted))]
+        return self.do(who, "statements", case, statements=tuple(said), **more)
 
     def on_duty(self, **slots: str) -> None:
         """Put people on call for a day, and nobody else."""

@@ -120,6 +120,7 @@ def decide(doing: Doing, colour: Colour, words: Words | None = None, kind: str =
         "closed_at": doing.now,
         "read_back_at": None,
         "held": None,
+        "owner_until_at": None,  # it is read: nobody's hand keeps others from a second look
     }
     if case.owner_id is None:
         values |= {"owner_id": doing.actor.id, "owner_at": doing.now}

@@ -48,7 +48,7 @@ def sign(doing: Doing) -> None:
     if doing.case.closed_at is None:
         decide(doing, confirmed_colour(doing), kind="case.signed", report=told)
         return
-    doing.change(**doing.kept())
+    doing.change(owner_until_at=None)
     doing.tell("case.signed", state=doing.case.state, report=told)
 
 
@@ -69,7 +69,7 @@ def amend(doing: Doing) -> None:
     report.must_be_complete(said, text)
     kept = report.amend(doing.transaction, doing.case, doing.actor.id, said, text, last, why)
     colour = _amended_colour(doing)
-    values: dict[str, Any] = {**doing.kept(), "read_back_at": None, "answered_at": doing.now}
+    values: dict[str, Any] = {"owner_until_at": None, "read_back_at": None, "answered_at": doing.now}
     values |= {"answered_by": doing.actor.id, "answer": _amended_answer(doing, colour, why)}
     doing.change(**values)
     told = {"id": kept, "state": states.Report.SIGNED, "amends": last.id}
