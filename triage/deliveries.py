@@ -54,6 +54,8 @@ QUEUE = Queue(
 _ORDER = (Channel.SMS, Channel.CALL, Channel.PUSH, Channel.GROUP, Channel.CONFERENCE, Channel.MAIL)
 
 _ROW = select(schema.delivery).where(_D.county_id == bindparam("county"), _D.id == bindparam("which"))
+# Whether anything is due at all: a poll that finds nothing writes nothing.
+_IS_DUE = select(_D.id).where(_D.work_at <= bindparam("now")).limit(1)
 _CONTACT = select(schema.contact).where(
     schema.contact.c.county_id == bindparam("county"), schema.contact.c.id == bindparam("contact")
 )
@@ -260,7 +262,8 @@ class Deliverer:
         """Begin to send what is due, as far as there are threads; how many were begun."""
         with self._counting:
             free = self._free
-        if not free:
+        now = self._ledger.clock.now()
+        if not free or not self._ledger.read(lambda connection: connection.execute(_IS_DUE, {"now": now}).first()):
             return 0
         jobs = self._ledger.write(lambda tx: take(tx, free))
         for job in jobs:

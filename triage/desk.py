@@ -15,12 +15,20 @@ import structlog
 
 from ledger.clock import Deadlines
 from ledger.database import Ledger
+from triage import duty, silence
 from triage.analyser import Analyser
 from triage.cases import rate_due
+from triage.deliveries import Deliverer
 from triage.escalation import Watch, climb_due
 from triage.live import Hub
+from triage.wrong_patient import Recent
 
 log = structlog.get_logger("desk")
+
+LOOPS = 5  # rate, climb, deliver, duty, feed
+FEEDS_COME_BACK_S = 60.0  # after a start: before that, nobody is out of reach for want of a feed
+ROSTERS_EVERY_S = 30.0
+SITES_EVERY_S = 60.0
 
 
 class Settings(Protocol):
@@ -45,7 +53,10 @@ class Desk:
         self.hub = Hub(ledger, settings.heartbeat_s)
         self.analyser = Analyser(ledger, settings, self._rate_now)
         self._watch = Watch(Deadlines(ledger.clock))
+        self._recent = Recent()
         self._rate = threading.Event()
+        self._deliver = threading.Event()
+        self._deliverer = Deliverer(ledger, self._deliver)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._feeding: asyncio.Task[None] | None = None
@@ -60,6 +71,7 @@ class Desk:
         def hint() -> None:
             self.analyser.wake()
             self._rate.set()
+            self._deliver.set()
             with contextlib.suppress(RuntimeError):  # the loop is gone: we are stopping
                 loop.call_soon_threadsafe(hinted.set)
 
@@ -67,7 +79,13 @@ class Desk:
         await self.hub.poll()
         self._feeding = asyncio.create_task(self._feed_forever(hinted))
         await loop.run_in_executor(None, self.analyser.start)
-        for name, work in (("rate", self._rate_forever), ("climb", self._climb_forever)):
+        loops = {
+            "rate": self._rate_forever,
+            "climb": self._climb_forever,
+            "deliver": self._deliver_forever,
+            "duty": self._duty_forever,
+        }
+        for name, work in loops.items():
             thread = threading.Thread(target=work, name=f"desk-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -77,6 +95,7 @@ class Desk:
         self._unhint()
         self._stopping.set()
         self._rate.set()
+        self._deliver.set()
         if self._feeding is not None:
             self._feeding.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -85,6 +104,7 @@ class Desk:
         await loop.run_in_executor(None, self.analyser.stop)
         for thread in self._threads:
             await loop.run_in_executor(None, thread.join, 5)
+        await loop.run_in_executor(None, self._deliverer.close)
 
     @property
     def workers_alive(self) -> int:
@@ -96,7 +116,7 @@ class Desk:
         """Whether every loop ran within the last ten polls (at least 15 s)."""
         limit = max(10 * self.settings.poll_s, 15.0) * 1_000_000
         now = self.ledger.clock.monotonic()
-        return len(self.beats) == 3 and all(now - at < limit for at in self.beats.values())
+        return len(self.beats) == LOOPS and all(now - at < limit for at in self.beats.values())
 
     def _beat(self, loop: str) -> None:
         self.beats[loop] = self.ledger.clock.monotonic()
@@ -108,7 +128,7 @@ class Desk:
         while not self._stopping.is_set():
             self._rate.clear()
             self._beat("rate")
-            done = self._guarded("rating", lambda: rate_due(self.ledger))
+            done = self._guarded("rating", lambda: rate_due(self.ledger, self._recent))
             if not done:
                 self._rate.wait(self.settings.poll_s)
 
@@ -116,6 +136,33 @@ class Desk:
         while not self._stopping.is_set():
             self._beat("climb")
             self._guarded("ladder", lambda: climb_due(self.ledger, self._watch))
+            self._stopping.wait(self.settings.poll_s)
+
+    def _deliver_forever(self) -> None:
+        while not self._stopping.is_set():
+            self._deliver.clear()
+            self._beat("deliver")
+            if not self._guarded("delivery", self._deliverer.send_due):
+                self._deliver.wait(self.settings.poll_s)
+
+    def _duty_forever(self) -> None:
+        """Who is out of reach each poll; rosters and silent clinics now and then."""
+        clock = self.ledger.clock
+        began = clock.monotonic()
+        # not in the first moments: whoever sets a county up, or restarts a server, is still at it
+        rosters_at = began + round(ROSTERS_EVERY_S * 1_000_000)
+        sites_at = began + round(SITES_EVERY_S * 1_000_000)
+        while not self._stopping.is_set():
+            self._beat("duty")
+            now = clock.monotonic()
+            if now >= rosters_at:
+                self._guarded("rosters", lambda: duty.check_rosters(self.ledger))
+                rosters_at = now + round(ROSTERS_EVERY_S * 1_000_000)
+            if now >= sites_at:
+                self._guarded("silence", lambda: silence.check(self.ledger))
+                sites_at = now + round(SITES_EVERY_S * 1_000_000)
+            if now - began >= FEEDS_COME_BACK_S * 1_000_000:
+                self._guarded("reach", lambda: duty.check_reach(self.ledger))
             self._stopping.wait(self.settings.poll_s)
 
     def _guarded(self, what: str, work: Callable[[], int]) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
-from county import signin
+from county import duty, signin
 from county.access import Actor
 from county.http import current_actor
 from county.problem import Problem, language_of, our_error, problem_response, unavailable
@@ -198,7 +198,7 @@ class Session:
     async def _watch(self) -> None:
         """End with the session or the key; while the feed is open the session does not expire."""
         loop = asyncio.get_running_loop()
-        extend_at = 0.0
+        extend_at = alive_at = 0.0
         while True:
             now = self._ledger.clock.now()
             if not await self._ledger.aread(lambda connection, now=now: signin.is_live(connection, self._actor, now)):
@@ -207,6 +207,10 @@ class Session:
             if loop.time() >= extend_at:
                 await signin.extend(self._ledger, self._actor)
                 extend_at = loop.time() + EXTEND_S
+            if loop.time() >= alive_at:  # whoever is on call can be reached here
+                with contextlib.suppress(database.LedgerBusy, database.LedgerUnavailable):  # said again in 20 s
+                    await duty.feed_lives(self._ledger, self._actor)
+                alive_at = loop.time() + duty.FEED_EVERY_S
             await asyncio.sleep(SESSION_CHECK_S)
 
 
