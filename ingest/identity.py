@@ -1,7 +1,8 @@
 """Who the patient is: normalising what was typed, and finding the patient's row.
 
 Two exams are of one patient if they carry the same health card, or the same valid ID number, or the same name, birth
-date and sex at the same site, and nothing else speaks against it. The ID number is GB 11643-1999: 17 digits and a check
+date and sex at the same site, and nothing else speaks against it: a value that a site types for several names joins
+nobody. The ID number is GB 11643-1999: 17 digits and a check
 digit by ISO 7064 MOD 11-2. A number whose check digit is wrong was mistyped: it is kept as it was said, and joins
 nobody. Strangers are welcome: without any of these a row of its own is made.
 """
@@ -69,10 +70,13 @@ class Identity:
         return bool(_differences(self, other))
 
     def excludes(self, other: Identity) -> bool:
-        """Whether the two are not one person although a key is the same: another card or valid ID number, or another
-        name together with another birth date or sex (a name alone may be another spelling)."""
+        """Whether the two are not one person although a key is the same: another card or valid ID number, another name
+        together with another birth date or sex, or a name that is no other spelling of the first. A site that types one
+        card number for everybody joins nobody by it."""
         found = _differences(self, other)
-        return bool(found & {"card", "id_number"}) or ("name" in found and bool(found & {"birth_date", "sex"}))
+        if found & {"card", "id_number"}:
+            return True
+        return "name" in found and (bool(found & {"birth_date", "sex"}) or not _is_spelling(self.name, other.name))
 
 
 def _differences(one: Identity, other: Identity) -> set[str]:
@@ -85,6 +89,18 @@ def _differences(one: Identity, other: Identity) -> set[str]:
         "sex": (one.sex, other.sex),
     }
     return {field for field, (a, b) in pairs.items() if a is not None and b is not None and a != b}
+
+
+def _is_spelling(one: str | None, other: str | None) -> bool:
+    """Whether two names may be one, mistyped: they sound the same, or of three letters and more one differs, and not
+    the first (the surname).
+    """
+    a, b = _folded(one) or "", _folded(other) or ""
+    if len(a) >= 3 and len(a) == len(b) and a[0] == b[0] and sum(x != y for x, y in zip(a, b, strict=True)) <= 1:
+        return True
+    from pypinyin import lazy_pinyin
+
+    return lazy_pinyin(a) == lazy_pinyin(b)
 
 
 # --- reading what was typed ------------------------------------------------------------------------------------------
@@ -243,7 +259,9 @@ def _candidates(transaction: Transaction, county: str, site: str, identity: Iden
     found: list[tuple[str, Identity]] = []
     for search, is_known in searches:
         if is_known:
-            rows = transaction.connection.execute(search, keys).mappings()
+            rows = [*transaction.connection.execute(search, keys).mappings()]
+            if len(rows) > 1 and identity.name is None:
+                continue  # several people carry it: without a name it says nothing
             found += [(row["id"], _identity(row)) for row in rows]
     return found
 

@@ -80,3 +80,14 @@ def test_a_mistyped_number_is_kept_and_joins_nobody_and_nothing_said_makes_no_ro
     assert _row(world, Identity(id_number=wrong)) != _row(world, Identity(id_number=wrong))
     assert [row["id_number"] for row in world.rows(schema.patient)] == [wrong, wrong]
     assert _row(world, Identity()) is None
+
+
+@pytest.mark.parametrize("key", ["card", "id_number"])
+def test_a_value_that_a_site_types_for_everybody_joins_nobody(world: World, key: str) -> None:
+    value = {"card": "0000", "id_number": NUMBER}[key]
+    rows = [_row(world, Identity(name, **{key: value})) for name in ("王建国", "李桂兰", "赵铁柱")]
+    assert len(set(rows)) == 3
+    nameless = _row(world, Identity(**{key: value}))
+    assert nameless not in rows  # several people carry it: without a name it says nothing
+    assert _row(world, Identity("李桂兰", **{key: value})) == rows[1]
+    assert _row(world, Identity("王健国", **{key: value})) == rows[0]  # one letter of three: a spelling
