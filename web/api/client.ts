@@ -1,6 +1,6 @@
 import { lang } from '../words'
 import { noteServerDate } from '../shared/time'
-import type { Analysis, CaseDocument, Context, Exam, Figures, Item, Problem, Receipt, Rosters, Samples, Session, SignedIn, Site, Worklist } from './types'
+import type { Analysis, CaseDocument, Context, Exam, Figures, Item, Known, Problem, Receipt, Rosters, Samples, Session, SignedIn, Site, Worklist } from './types'
 
 /** A refusal that the server put into words. */
 export class Refused extends Error {
@@ -89,6 +89,7 @@ export const api = {
     return call<Receipt>('POST', '/v1/exams', { form, key, patienceMs: UPLOAD_PATIENCE_MS })
   },
 
+  statements: (query: string) => call<{ items: Known[] }>('GET', `/v1/statements?q=${id(query)}`),
   rosters: () => call<Rosters>('GET', '/v1/rosters'),
   figures: () => call<Figures>('GET', '/v1/figures'),
   sites: () => call<{ items: Site[] }>('GET', '/v1/sites'),

@@ -16,22 +16,37 @@ export interface Patient { name: string | null; sex: string | null; age_years: n
 export interface Alert { id: string; colour: Colour; reason?: Say | null; evidence?: Evidence[] | null; raised_at: string; step: number; next_step_at: string | null; acknowledged_at: string | null }
 export type CaseState = 'open' | 'acknowledged' | 'confirmed' | 'downgraded' | 'stood_down'
 
+/** One tracing under two names: nobody confirms, downgrades or signs before a human has looked. */
+export interface Held extends CodedSay { exam: string }
+
 /** One row of the worklist. `colour` is null while nothing could be read. `seq` is the last event of the case. */
 export interface Item {
   case: string; colour: Colour | null; reason: Say | null; state: CaseState; owner: Who | null
-  site: string; site_name: string; township: string | null; phone: string | null
+  site: string; site_name: string; township: string | null; phone: string | null; owner_until_at?: string | null; held?: Held | null; drill?: boolean
   patient: Patient | null; doubt?: Say | null; symptoms: string[]; grade: string | null; exam: string; seq: number
   opened_at: string; due_at: string | null; received_at?: string | null; urgent?: boolean; exam_status?: ExamStatus; alert: Alert | null
 }
 export interface Worklist { seq: number; items: Item[]; next: string | null }
 
 export interface HistoryLine { at: string; kind: string; actor: Who | null; reason: string | null; step?: number | null; colour?: Colour | null }
-export interface Answer extends Say { colour: Colour | null; by: Who | string | null; at: string; action?: Say | null }
+export interface Answer extends Say { note?: string | null; decision?: string; colour: Colour | null; by: Who | string | null; at: string; action?: Say | null }
 export interface CaseDocument extends Item {
   exams: string[]; owner_at: string | null; acknowledged_at: string | null; seen_at: string | null; seen_by: Who | null
   answer: Answer | null; read_back_at?: string | null; legal: string[]; history: HistoryLine[]
+  report?: Report | null; earlier_reports?: Report[]; messages?: Message[]; links?: Link[]; comparison?: Comparison | null
 }
-export type StandDownReason = 'artefact' | 'lead_reversal' | 'known_unchanged' | 'early_repolarisation' | 'old_infarction' | 'other'
+/** `accepted` is null while nobody has decided about the machine's finding. */
+export interface Statement { code: string; name: Say; from: 'finding' | 'doctor'; accepted: boolean | null; text: string | null }
+/** `state` is null while there is only what the machine proposes. */
+export interface Report {
+  id: string | null; number: number; state: 'draft' | 'signed' | 'amended' | null; exam: string; statements: Statement[]; text: string
+  author: Who | null; signed_at: string | null; signed_by: Who | null; amends: string | null; reason: string | null
+}
+export interface Message { id: string; from: Who | null; text: string; at: string; read_back_at: string | null; read_back_by: Who | null; read_back: string | null }
+export interface Link { exam: string; other: string; how: 'duplicate' | 'retake' | 'wrong-patient'; at: string; resolved: string | null }
+export interface Comparison { exam: string; unchanged?: boolean | null; changes?: unknown[]; [more: string]: unknown }
+export interface Known { code: string; group: string; zh: string; en: string }
+export type StandDownReason = 'artefact' | 'lead_reversal' | 'known_unchanged' | 'early_repolarisation' | 'old_infarction' | 'wrong_patient' | 'other'
 
 export type ExamStatus = 'received' | 'analysed' | 'unreadable' | 'failed'
 export interface Stages {
@@ -43,7 +58,7 @@ export interface Receipt { exam: string; sha256: string; bytes: number; received
 export interface Instruction extends Say { action?: Say | null }
 export interface Exam extends Receipt {
   case: string | null; case_seq?: number | null; grade: string | null; advice: CodedSay[]; colour: Colour | null; filename: string | null
-  patient: Patient | null; symptoms: string[]; urgent: boolean; problem: CodedSay | null; instruction: Instruction | null; stages: Stages
+  patient: Patient | null; symptoms: string[]; urgent: boolean; problem: CodedSay | null; messages?: Message[]; instruction: Instruction | null; stages: Stages
 }
 /** What the clinic may say about the patient; every field may be missing. */
 export interface Context {

@@ -14,7 +14,15 @@ export function done(sent: Sent): number {
   if (sent.exam || sent.entry?.exam) return 2
   return sent.entry ? 1 : 0
 }
-export const toRead = (sent: Sent) => done(sent) === 4 && !sent.exam!.stages.read_back_at
+/** An answer, or a message of the doctor's, that nobody here has read back. */
+export const toRead = (sent: Sent) => (done(sent) === 4 && !sent.exam!.stages.read_back_at) || hasMessage(sent)
+export const hasMessage = (sent: Sent) => (sent.exam?.messages ?? []).some(m => !m.read_back_at)
+/** The doctor asked to record again, and no later tracing of the case is here. */
+export function asksRetake(sent: Sent, all: readonly Sent[]): boolean {
+  const mine = sent.exam
+  if (!mine?.advice.some(a => a.code === 'RETAKE')) return false
+  return !all.some(s => s.exam && s.exam.case === mine.case && s.exam.received_at > mine.received_at)
+}
 
 const sentAt = (sent: Sent) => (sent.exam ? Date.parse(sent.exam.received_at) : sent.entry?.savedAt ?? 0)
 /** What waits for this clinic first (an answer nobody has read), then what waits for a doctor, then the rest; newest first. */
