@@ -200,10 +200,10 @@ def _rated(transaction: Transaction, exam: Row[Any], twins: Sequence[str]) -> Ra
     connection = transaction.connection
     site = connection.execute(_SITE, {"county": exam.county_id, "site": exam.site_id}).one()
     analysis = analyser.stored(connection, exam.county_id, exam.id)
-    facts = _facts(connection, exam, bool(twins))
+    facts = facts_of(connection, exam, bool(twins))
     try:
         document = None if analysis is None else analyser.unpacked(analysis.document)
-        rated = rating.rate(document, facts, _table(transaction, exam.county_id))
+        rated = rating.rate(document, facts, table_of(connection, exam.county_id, transaction.now))
     except Exception as error:  # noqa: BLE001 (fail-open, CLINICAL.md §6: a human has it as unread)
         log.error("rating.analysis-not-understood", exam=exam.id, error=repr(error))
         rated = rating.unread(facts)
@@ -212,9 +212,11 @@ def _rated(transaction: Transaction, exam: Row[Any], twins: Sequence[str]) -> Ra
     return Rated(exam, site, rated, analysis, twins)
 
 
-def _table(transaction: Transaction, county: str) -> rating_table.Table | None:
-    """The county's own table; ``None`` (the default) where there is none, or where this version cannot take it."""
-    text = transaction.connection.execute(_TABLE, {"county": county, "now": transaction.now}).scalar_one_or_none()
+def table_of(connection: Connection, county: str, now: int) -> rating_table.Table | None:
+    """The county's own table in force; ``None`` (the default) where there is none, or where this version cannot take
+    it.
+    """
+    text = connection.execute(_TABLE, {"county": county, "now": now}).scalar_one_or_none()
     try:
         return None if text is None else rating_table.parsed(text)
     except rating_table.BadTable as error:
@@ -222,7 +224,7 @@ def _table(transaction: Transaction, county: str) -> rating_table.Table | None:
         return None
 
 
-def _facts(connection: Connection, exam: Row[Any], is_held: bool) -> Facts:
+def facts_of(connection: Connection, exam: Row[Any], is_held: bool = False) -> Facts:
     """What is known beside the tracing, as of its receipt: that it waits for us makes no symptom old."""
     age: float | None = exam.facts.get("age_years") if exam.facts else None
     if exam.patient_id is not None:

@@ -46,6 +46,7 @@ NEEDED = {
 }
 LIMITS = ("at_least", "at_most", "below")
 MEASURES = ("heart_rate_bpm", "min_rr_ms", "max_rr_ms", "qtc_used_ms", "pr_ms", "qrs_ms")
+MOST_LOWERED = 10  # lines that say what a table lowers
 TOP = {"version", "territories", "border", "critical", "critical_codes", "not_assessable", "other"}
 
 
@@ -240,33 +241,41 @@ def _is_number(value: Any) -> bool:
 
 def lowered(table: Table) -> Iterable[str]:
     """What the default makes RED and ``table`` does not: one line each, at most a few."""
+    from triage.rating import rate
+
+    found: dict[str, str] = {}
+    for what, document, facts in _red():
+        if what in found:
+            continue
+        colour = rate(document, facts, table).colour
+        if RANK[colour] > RANK[Colour.RED]:
+            found[what] = f"{what}, {'+'.join(facts.symptoms) or 'symptoms unknown'}: {colour}"
+        if len(found) == MOST_LOWERED:
+            break
+    return list(found.values())
+
+
+@cache
+def _red() -> list[tuple[str, dict[str, Any], Any]]:
+    """Everything that the default makes RED: what it is, its document, what the clinic said."""
     from triage.rating import Facts, rate
 
-    now = 1_790_000_000_000_000
-    hour = 3_600_000_000
-    around = [
-        Facts(symptoms=symptoms, onset_at=onset, now=now, age_years=age)
-        for symptoms, onset in (
-            ((), None),
-            (("none",), None),
-            (("chest_pain",), now - hour),
-            (("chest_pain",), None),
-            (("syncope",), None),
-            (("presyncope",), None),
-        )
-        for age in (None, 80.0)
+    now, hour = 1_790_000_000_000_000, 3_600_000_000
+    said: list[tuple[tuple[str, ...], int | None, float | None]] = [
+        ((), None, None),
+        (("none",), None, None),
+        (("chest_pain",), now - hour, None),
+        (("chest_pain",), None, 80.0),
+        (("syncope",), None, None),
+        (("presyncope",), None, None),
     ]
-    found = 0
-    for what, document in _probes():
-        for facts in around:
-            if rate(document, facts, default()).colour is Colour.RED:
-                colour = rate(document, facts, table).colour
-                if RANK[colour] > RANK[Colour.RED]:
-                    yield f"{what}, {'+'.join(facts.symptoms) or 'symptoms unknown'}: {colour}"
-                    found += 1
-                    break
-        if found >= 10:
-            return
+    around = [Facts(symptoms=symptoms, onset_at=onset, now=now, age_years=age) for symptoms, onset, age in said]
+    return [
+        (what, document, facts)
+        for what, document in _probes()
+        for facts in around
+        if rate(document, facts, default()).colour is Colour.RED
+    ]
 
 
 def _probes() -> Iterable[tuple[str, dict[str, Any]]]:
