@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from server import cli_desk, cli_rating
 from server.refusal import Refusal
 
 OLDEST_PYTHON = (3, 11)
@@ -38,6 +39,8 @@ app.add_typer(bench, name="bench")
 app.add_typer(rules, name="rules")
 for _name, _group in (("county", county), ("site", site), ("device", device), ("person", person), ("roster", roster)):
     admin.add_typer(_group, name=_name)
+cli_desk.register(app, admin, roster)
+cli_rating.register(admin)
 
 
 def main() -> None:

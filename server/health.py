@@ -103,21 +103,32 @@ _SINCE = (
     .order_by(_EVENT.seq)
 )
 # When an exam was received.
-_RECEIVED = select(_EXAM.received_at).where(_EXAM.county_id == bindparam("county"), _EXAM.id == bindparam("exam"))
+_RECEIVED = select(_EXAM.received_at).where(
+    _EXAM.county_id == bindparam("county"), _EXAM.id == bindparam("exam"), _EXAM.drill.in_([False])
+)
 # When the alerts were raised that one acknowledgement answered.
 _RAISED = select(_ALERT.raised_at).where(
     _ALERT.county_id == bindparam("county"),
     _ALERT.case_id == bindparam("case"),
     _ALERT.acknowledged_at == bindparam("at"),
+    _ALERT.drill.in_([False]),
 )
 # Exams that nothing has read yet, and since when.
-_UNREAD = select(func.count(), func.min(_EXAM.received_at)).where(_EXAM.work_at.is_not(None))
+_UNREAD = select(func.count(), func.min(_EXAM.received_at)).where(_EXAM.work_at.is_not(None), _EXAM.drill.in_([False]))
 # Alerts that nobody has answered, and since when.
 _UNANSWERED = select(func.count(), func.min(_ALERT.raised_at)).where(
-    _ALERT.next_step_at.is_not(None), _ALERT.acknowledged_at.is_(None)
+    _ALERT.next_step_at.is_not(None), _ALERT.acknowledged_at.is_(None), _ALERT.drill.in_([False])
 )
 # The rung that is due longest.
 _NEXT_STEP = select(func.min(_ALERT.next_step_at))
+# A drill is in no figure: its events are taken off again, those of its case and those of its exam.
+_DRILL_EVENTS = (
+    select(_EVENT.kind, func.count().label("events"))
+    .join(schema.case, (schema.case.c.county_id == _EVENT.county_id) & (schema.case.c.id == _EVENT.case_id))
+    .where(schema.case.c.drill.in_([True]), _EVENT.kind.in_(_KINDS))
+    .group_by(_EVENT.kind)
+)
+_DRILL_EXAMS = select(_EXAM.status, func.count().label("exams")).where(_EXAM.drill.in_([True])).group_by(_EXAM.status)
 _LAST = select(schema.county.c.last_seq).where(schema.county.c.id == bindparam("county"))
 
 
@@ -178,6 +189,18 @@ class Tally:
                 self.answer.add((event.at - raised_at) / SECOND)
 
 
+def _drills(connection: Connection) -> Counter[str]:
+    """How many of the counted events were a drill's."""
+    found: Counter[str] = Counter()
+    for row in connection.execute(_DRILL_EVENTS):
+        found[row.kind] += row.events
+    for row in connection.execute(_DRILL_EXAMS):
+        found["exam.received"] += row.exams
+        # an exam's own events name no case; those of its end are called like the state it ended in
+        found[f"exam.{row.status}"] += row.exams if row.status != "received" else 0
+    return found
+
+
 def _last(connection: Connection, county: str) -> int:
     return connection.execute(_LAST, {"county": county}).scalar_one()
 
@@ -188,6 +211,7 @@ class Figures(Collector):
     def __init__(self, ledger: Ledger, feeds: Feeds, desk: Any) -> None:
         self._ledger, self._feeds, self._desk = ledger, feeds, desk
         self._tally = Tally()
+        self._drills: Counter[str] = Counter()
         self._now: dict[str, float] = {}
         ledger.read(self._tally.begin)
 
@@ -197,6 +221,7 @@ class Figures(Collector):
         self._ledger.write(lambda _transaction: None)
         commit_s = time.perf_counter() - began
         self._ledger.read(self._tally.catch_up)
+        self._drills = self._ledger.read(_drills)
         self._now = self._ledger.read(self._moment) | {"commit_s": commit_s}
 
     def _moment(self, connection: Connection) -> dict[str, float]:
@@ -226,7 +251,8 @@ class Figures(Collector):
             labelled = len(kinds) > 1
             family = CounterMetricFamily(name, what, labels=["outcome"] if labelled else [])
             for kind, label in kinds.items():
-                family.add_metric([label] if labelled else [], self._tally.kinds[kind])
+                counted = max(self._tally.kinds[kind] - self._drills[kind], 0)
+                family.add_metric([label] if labelled else [], counted)
             yield family
 
     def _gauges(self) -> Iterable[tuple[str, str, float]]:

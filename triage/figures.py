@@ -47,7 +47,7 @@ def board(connection: Connection, actor: Actor, now: int) -> dict[str, Any]:
             **_counts(connection, actor.county, since),
             "first_ecg_10min": _first_ecg(connection, actor.county, since),
         },
-        "open": [_nameless(item) for item in opened["items"]],
+        "open": [_nameless(item) for item in opened["items"] if not item["drill"]],
     }
 
 
@@ -74,6 +74,7 @@ def _alert_to_ack(connection: Connection, county: str, since: int) -> list[float
         alert.colour == Colour.RED,
         alert.raised_at >= since,
         alert.acknowledged_at.is_not(None),
+        alert.drill.in_([False]),
     )
     found = connection.execute(rows.order_by(alert.raised_at))
     return [(row.acknowledged_at - row.raised_at) / SECOND for row in found]
@@ -81,7 +82,9 @@ def _alert_to_ack(connection: Connection, county: str, since: int) -> list[float
 
 def _counts(connection: Connection, county: str, since: int) -> dict[str, int]:
     exam = schema.exam.c
-    rows = select(exam.colour, exam.grade, func.count()).where(exam.county_id == county, exam.received_at >= since)
+    rows = select(exam.colour, exam.grade, func.count()).where(
+        exam.county_id == county, exam.received_at >= since, exam.drill.in_([False])
+    )
     counted: Iterable[Any] = connection.execute(rows.group_by(exam.colour, exam.grade))
     totals = {"exams": 0, "red": 0, "orange": 0, "poor_quality": 0}
     for colour, grade, number in counted:
@@ -96,7 +99,7 @@ def _first_ecg(connection: Connection, county: str, since: int) -> dict[str, int
     """How many of today's exams with a first contact on record were received within ten minutes of it."""
     exam = schema.exam.c
     rows = select(exam.fmc_at, exam.received_at).where(
-        exam.county_id == county, exam.received_at >= since, exam.fmc_at.is_not(None)
+        exam.county_id == county, exam.received_at >= since, exam.fmc_at.is_not(None), exam.drill.in_([False])
     )
     waits = [row.received_at - row.fmc_at for row in connection.execute(rows)]
     # an ECG before the first contact is a wrong stamp: not met, and counted (CLINICAL.md §5.4, "strict")

@@ -48,14 +48,14 @@ def add_site(ledger: Ledger, county: str | None, name: str, township: str, phone
     """The new site's id."""
     from county import sites
 
-    return _in_county(ledger, county, lambda tx, which: sites.add(tx, which, name, township, phone))
+    return in_county(ledger, county, lambda tx, which: sites.add(tx, which, name, township, phone))
 
 
 def add_device(ledger: Ledger, county: str | None, site: str) -> str:
     """The new device's key; it is not kept, so this is the only time it is seen."""
     from county import devices
 
-    return _in_county(ledger, county, lambda tx, which: devices.add(tx, which, site)[1])
+    return in_county(ledger, county, lambda tx, which: devices.add(tx, which, site)[1])
 
 
 def password_from(stream: TextIO) -> str:
@@ -75,7 +75,7 @@ def add_person(
     from county.passwords import hash_password
 
     kept = hash_password(password)  # slow: outside the transaction
-    return _in_county(ledger, county, lambda tx, which: people.add(tx, which, name, role, kept, site, phone))
+    return in_county(ledger, county, lambda tx, which: people.add(tx, which, name, role, kept, site, phone))
 
 
 def add_shift(ledger: Ledger, county: str | None, slot: str, person: str, from_: str | None, to: str) -> str:
@@ -90,7 +90,7 @@ def add_shift(ledger: Ledger, county: str | None, slot: str, person: str, from_:
         who = named[0] if named else person
         return rosters.add(tx, which, slot, who, tx.now if begins is None else begins, ends)
 
-    return _in_county(ledger, county, add)
+    return in_county(ledger, county, add)
 
 
 def shifts(ledger: Ledger, county: str | None) -> Iterator[str]:
@@ -121,7 +121,8 @@ def verify(ledger: Ledger) -> int:
     return 1 if report.broken else 0
 
 
-def _in_county(ledger: Ledger, county: str | None, work: Callable[[Transaction, str], T]) -> T:
+def in_county(ledger: Ledger, county: str | None, work: Callable[[Transaction, str], T]) -> T:
+    """One transaction on the county that is meant."""
     from county.counties import only_county
 
     return ledger.write(lambda tx: work(tx, only_county(tx.connection, county).id))
