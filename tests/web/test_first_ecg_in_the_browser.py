@@ -155,7 +155,7 @@ def test_two_doctors_on_one_patient_the_second_is_told_what_is_left_to_do(stage:
     late.keyboard.press("a")
     refused = late.get_by_role("alert").filter(has_text="没有办成")
     expect(refused).to_be_visible()
-    expect(refused).to_contain_text("现在可以：确认、降级、解除")
+    expect(refused).to_contain_text("现在可以：接手、确认、降级、解除")
     expect(refused).not_to_contain_text("acknowledge")
     documents.release()
     line.release()
