@@ -13,7 +13,7 @@ import numpy as np
 
 from ecg import beats as finding_beats
 from ecg.analysis import Analysis, AverageBeat, Beat, Grade, Kind, Marks, Measurements, Reversal, Waves
-from ecg.arrays import Flags, Floats, Ints
+from ecg.arrays import Flags, Floats, Ints, counted
 from ecg.beats import Shapes
 from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
 from ecg.gather import gathered
@@ -48,7 +48,7 @@ def analyze(recording: Recording, ruleset: str | Ruleset = DEFAULT) -> Analysis:
     rules = resolve(ruleset) if isinstance(ruleset, str) else ruleset
     recording = without_pulse(calibrate(recording))
     analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
-    if suspicion is None:
+    if suspicion is None or analysis.quality.grade == Grade.E:  # of an unreadable tracing no version says anything
         return analysis
     other = undone(recording, suspicion.kind)
     if other is None:
@@ -137,12 +137,15 @@ def _rendered(trace: Trace) -> Rendered | None:
 
 def _undisturbed(shapes: Shapes, rr_ms: Floats, shape: int, usual: float) -> Flags:
     """The beats of a shape, bool [beat], without those whose T an early beat of another shape cuts short, if three
-    remain."""
+    remain, and without the last one, if four remain."""
     mine = shapes.labels == shape
     cut = np.zeros_like(mine)
     cut[:-1] = (shapes.labels[1:] != shape) & (rr_ms < 0.85 * usual)
     free = mine & ~cut
-    return free if int(free.sum()) >= 3 else mine
+    free = free if int(free.sum()) >= 3 else mine
+    # The wander's line is flat beyond the last knot (CLINICAL.md §1.2): the last beat's ST still holds it.
+    inside = free & (counted(free.size) < np.flatnonzero(shapes.labels == 0)[-1])
+    return inside if int(inside.sum()) >= 4 else free
 
 
 def _around(rr_ms: Floats, mine: Flags, usual: float) -> tuple[float, float]:
@@ -182,10 +185,6 @@ def _referenced(beat: Floats, main: Outline, rate_hz: float) -> Floats:
     on = int(main.qrs_global[0])
     width = max(1, round(0.020 * rate_hz))
     return beat - beat[:, max(0, on - width) : max(1, on)].mean(axis=1, keepdims=True)
-
-
-def _at(sample: int, scale: float) -> int:
-    return sample if scale == 1.0 else round(sample / scale)
 
 
 def _average(trace: Trace, rendered: Rendered, sight: Sight) -> AverageBeat:
@@ -255,9 +254,8 @@ def _assembled(
     if rendered is not None and beats:
         m = rendered.marks
         overall = _waves(m.p_global, m.qrs_global, m.t_global, trace.scale)
-        for k, name in enumerate(trace.leads):
-            if trace.alive[k]:
-                by_lead[name] = _waves(m.p[:, k], m.qrs[:, k], m.t[:, k], trace.scale)
+        for k in np.flatnonzero(trace.alive).tolist():
+            by_lead[trace.leads[k]] = _waves(m.p[:, k], m.qrs[:, k], m.t[:, k], trace.scale)
     return Analysis(
         quality=judged,
         beats=beats,
@@ -274,12 +272,15 @@ def _assembled(
 
 
 def _waves(p: Ints, qrs: Ints, t: Ints, scale: float) -> tuple[Waves, ...]:
-    rows = (p.tolist(), qrs.tolist(), t.tolist())
-    return tuple(Waves(k, *(_marks(part[k], scale) for part in rows)) for k in range(len(rows[0])))
+    rows = (_marks(part, scale) for part in (p, qrs, t))
+    return tuple(Waves(k, *three) for k, three in enumerate(zip(*rows, strict=True)))
 
 
-def _marks(three: list[int], scale: float) -> Marks | None:
-    if three[1] == NOWHERE:
-        return None
-    on, peak, off = (None if v == NOWHERE else _at(v, scale) for v in three)
-    return on, peak, off
+def _marks(part: Ints, scale: float) -> list[Marks | None]:
+    """One wave of every beat, int [beat, 3], in samples of the file."""
+    if scale != 1.0:
+        part = np.where(part == NOWHERE, NOWHERE, np.rint(part / scale)).astype(np.intp)
+    return [
+        None if peak == NOWHERE else (None if on == NOWHERE else on, peak, None if off == NOWHERE else off)
+        for on, peak, off in part.tolist()
+    ]

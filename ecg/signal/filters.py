@@ -8,6 +8,7 @@ knots, and mains only by subtracting the sine that is there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -114,10 +115,16 @@ def baseline_through_knots(signal: Floats, rate_hz: float, onsets: Ints, half: b
 def _spline(centre: Floats, level: Floats, samples: int) -> Floats:
     from scipy.interpolate import CubicSpline, PchipInterpolator
 
-    at = np.clip(np.arange(samples, dtype=np.float64), centre[0], centre[-1])
-    if centre.size >= 4:
-        return np.asarray(CubicSpline(centre, level, axis=1)(at))
-    return np.asarray(PchipInterpolator(centre, level, axis=1)(at))
+    curve: Any = (CubicSpline if centre.size >= 4 else PchipInterpolator)(centre, level, axis=1)
+    out = np.empty((level.shape[0], samples))
+    edges = np.ceil(centre).astype(int)
+    out[:, : edges[0]], out[:, edges[-1] :] = level[:, :1], level[:, -1:]
+    # Piece by piece: every sample's piece is known, and need not be looked for as the spline's own call does.
+    for k in range(centre.size - 1):
+        x = floats(np.arange(edges[k], edges[k + 1])) - centre[k]
+        a, b, c, d = (floats(part)[:, None] for part in curve.c[:, k])
+        out[:, edges[k] : edges[k + 1]] = ((a * x + b) * x + c) * x + d
+    return out
 
 
 def mains(high: Floats, rate_hz: float, quiet: Flags) -> tuple[Floats | None, Floats]:
