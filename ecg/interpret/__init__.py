@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from ecg.analysis import Grade
-from ecg.interpret import chambers, conduction, infarction, rhythm
+from ecg.interpret import acute, chambers, conduction, infarction, rhythm
 from ecg.interpret.facts import WHY_QUALITY, WHY_VERSION, Facts, Verdict
 from ecg.recording import Text
 
 NOT_IN_THIS_VERSION = (
-    "E_POST",
-    "E_DEW",
-    "E_WEL",
-    "E_AVR",
-    "E_HAT",
-    "E_ASL",
-    "E_SAF",
-    "E_INF_EARLY",
-    "E_TQRSD",
-    "E_SUBLAD",
-    "E_LBBB_MI",
-    "E_PACE_MI",
-    "E_RBBB_NEW",
-    "Q_ANT",
-    "Q_INF",
-    "Q_LAT",
     "T_ISCH",
     "T_ER",
     "T_PERI",
@@ -50,7 +34,7 @@ def interpret(facts: Facts) -> Verdict:
         conduction.interpret(facts, verdict)
         rhythm.interpret(facts, verdict)
         chambers.interpret(facts, verdict)
-        infarction.interpret(facts, verdict)
+        acute.interpret(facts, verdict)
     for code in NOT_IN_THIS_VERSION:
         verdict.skip(code, ("rule",), WHY_VERSION)
     verdict.skip("N_NORMAL", NOT_IN_THIS_VERSION, WHY_NORMAL)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from ecg.analysis import Certainty, Evidence, Grade, State
 from ecg.interpret import mimics
 from ecg.interpret.facts import WHY_CHILD, WHY_LEADS, WHY_QUALITY, Facts, Verdict
-from ecg.interpret.logic import any3, compare, rounded
+from ecg.interpret.logic import any3
+from ecg.interpret.sheet import BROAD, LOST, NAMED, WHY_ST, Sheet, initial
 from ecg.recording import Sex, Text
 
 SOURCE = "UDMI4; ESC-ACS23; CLINICAL §4.1"
@@ -33,19 +34,21 @@ TERRITORIES = tuple(code for code in NAMES if code.startswith("STEMI_") and code
 POSTERIOR, RIGHT = ("V7", "V8", "V9"), ("V3R", "V4R", "V5R")
 ANTERIOR = {("V1", "V2"), ("V2", "V3"), ("V3", "V4"), ("V4", "V5")}
 WIDE = {
-    "C_LBBB": Text(
-        "左束支阻滞：本表不适用，须用§4.5标准，由医师判读。",
-        "Left bundle branch block: this table does not apply (§4.5 does); a physician must read.",
-    ),
-    "C_PACE_V": Text(
-        "起搏心律：本表不适用，须用§4.5标准，由医师判读。",
-        "Paced rhythm: this table does not apply (§4.5 does); a physician must read.",
-    ),
-    "C_WPW": Text("预激：ST段不能判断。", "Pre-excitation: ST cannot be assessed."),
-    "R_VT": Text("室性心动过速：ST段不能判断。", "Ventricular tachycardia: ST cannot be assessed."),
-    "R_VF": Text("室颤：ST段不能判断。", "Ventricular fibrillation: ST cannot be assessed."),
+    **{
+        code: Text(
+            f"{NAMED[code].zh}：本表不适用，须用§4.5标准，由医师判读。",
+            f"{initial(NAMED[code].en)}: this table does not apply (§4.5 does); a physician must read.",
+        )
+        for code in BROAD
+    },
+    **{
+        code: Text(
+            f"{NAMED[code].zh}：ST段不能判断。",
+            f"{initial(NAMED[code].en)}: ST cannot be assessed.",
+        )
+        for code in LOST
+    },
 }
-WHY_ST = Text("ST段不能判断（滤波、增益或心搏不足）。", "ST cannot be judged (filter, gain, or too few beats).")
 WHY_EXTRA = {
     "STEMI_POST": Text("没有V7–V9：如有怀疑请加做。", "No V7–V9: record them if in doubt."),
     "STEMI_RV": Text(
@@ -71,8 +74,9 @@ class Elevation:
         return Evidence(self.lead, "st_j_mv", self.value, ">=", self.limit)
 
 
-def interpret(facts: Facts, verdict: Verdict) -> None:
+def interpret(sheet: Sheet, verdict: Verdict) -> None:
     """Adds the STEMI findings, or says why there can be none."""
+    facts = sheet.facts
     blocked = next((code for code in WIDE if verdict.has(code)), None)
     if facts.child or blocked or not facts.st_usable:
         why = WHY_CHILD if facts.child else WIDE[blocked] if blocked else WHY_ST
@@ -80,22 +84,24 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
         for code in TERRITORIES:
             verdict.skip(code, missing, why)
         return
-    leads = {lead for pair in _pairs(facts) for lead in pair}
-    elevation = {lead: _elevation(facts, lead) for lead in leads}
-    fulfilled = [p for p in _pairs(facts) if elevation[p[0]].true and elevation[p[1]].true]
-    groups = _by_territory(facts, fulfilled, elevation)
-    for code, pairs in groups.items():
-        _state(facts, verdict, code, pairs, elevation)
+    pairs = _pairs(facts)
+    elevation = {lead: _elevation(sheet, lead) for lead in dict.fromkeys(n for pair in pairs for n in pair)}
+    fulfilled = [p for p in pairs if elevation[p[0]].true and elevation[p[1]].true]
+    groups = _by_territory(fulfilled, elevation)
+    stays = any3(_pair_at20(elevation, pair) for pair in fulfilled)
+    everywhere = frozenset(lead for pair in fulfilled for lead in pair)
+    for code, mine in groups.items():
+        _state(sheet, verdict, code, mine, elevation, everywhere, stays is False)
     if facts.quality.grade >= Grade.D:
         # What is true on readable leads stays; nothing else is said of a poor tracing (CLINICAL.md §1.5).
         for code in TERRITORIES:
             if code not in groups:
                 verdict.skip(code, ("quality",), WHY_QUALITY)
         return
-    _near(facts, verdict, fulfilled, elevation)
+    _near(facts, verdict, pairs, fulfilled, elevation)
     for code in TERRITORIES:
         if code not in groups:
-            _say_missing(facts, verdict, code, elevation)
+            _say_missing(facts, verdict, code, pairs, elevation)
 
 
 def threshold(facts: Facts, lead: str) -> tuple[float, tuple[str, ...]]:
@@ -129,17 +135,20 @@ def _pairs(facts: Facts) -> list[tuple[str, str]]:
     return [(str(a), str(b)) for name in ("chest", "limb", "right") for a, b in groups[name]]
 
 
-def _elevation(facts: Facts, lead: str) -> Elevation:
-    limit, _ = threshold(facts, lead)
-    band = facts.rules.limit("bands", "amplitude_mv")
-    test = compare(lead, "st_j_mv", facts.value(lead, "st_j_mv"), ">=", limit, band)
-    later = compare(lead, "st_j20_mv", facts.value(lead, "st_j20_mv"), ">=", limit)
-    value = test.evidence.value
-    return Elevation(lead, value if isinstance(value, float) else None, limit, test.true, test.borderline, later.true)
+def _elevation(sheet: Sheet, lead: str) -> Elevation:
+    """A lead against its limit; ``-aVR`` is the inverted aVR."""
+    limit, _ = threshold(sheet.facts, lead)
+    name, sign = lead.removeprefix("-"), -1.0 if lead.startswith("-") else 1.0
+    at, then = sheet.st(name), sheet.value(name, "st_j20_mv")
+    if at is None:
+        return Elevation(lead, None, limit, None, False, None)
+    at *= sign
+    near = at < limit and round(limit - at, 4) <= sheet.limit("bands", "amplitude_mv")
+    return Elevation(lead, at, limit, at >= limit, near, None if then is None else then * sign >= limit)
 
 
 def _by_territory(
-    facts: Facts, fulfilled: list[tuple[str, str]], elevation: dict[str, Elevation]
+    fulfilled: list[tuple[str, str]], elevation: dict[str, Elevation]
 ) -> dict[str, list[tuple[str, str]]]:
     groups: dict[str, list[tuple[str, str]]] = {}
     anterior = [p for p in fulfilled if p in ANTERIOR]
@@ -172,18 +181,23 @@ def _territory(pair: tuple[str, str]) -> str | None:
 
 
 def _state(
-    facts: Facts, verdict: Verdict, code: str, pairs: list[tuple[str, str]], elevation: dict[str, Elevation]
+    sheet: Sheet,
+    verdict: Verdict,
+    code: str,
+    pairs: list[tuple[str, str]],
+    elevation: dict[str, Elevation],
+    everywhere: frozenset[str],
+    gone: bool,
 ) -> None:
+    facts = sheet.facts
     leads = list(dict.fromkeys(lead for pair in pairs for lead in pair))
     evidence = [elevation[lead].evidence for lead in leads]
-    for lead in facts.rules.rules["stemi"]["reciprocal"][code]:
-        test = compare(lead, "st_j_mv", facts.value(lead, "st_j_mv"), "<=", facts.rules.limit("stemi", "reciprocal_mv"))
-        if test.true:
-            evidence.append(test.evidence)
-    held = any3(_pair_at20(elevation, pair) for pair in pairs)
+    low = sheet.limit("stemi", "reciprocal_mv")
+    opposite = facts.rules.rules["stemi"]["reciprocal"][code]
+    evidence += sheet.evidence([n for n in opposite if sheet.holds(n, "st_j_mv", "<=", low)], "st_j_mv", "<=", low)
     notes = tuple(dict.fromkeys(note for lead in leads for note in threshold(facts, lead)[1]))
-    argued = mimics.argue(facts, verdict, code, pairs, {lead: e.value for lead, e in elevation.items()})
-    if held is False:
+    argued = mimics.argue(sheet, verdict, mimics.Elevated(frozenset(leads), everywhere))
+    if gone:
         notes = (*notes, "J_AMBIGUOUS")
         argued = (*argued, mimics.J_AMBIGUOUS)
     explained = any(not a.kept for a in argued)
@@ -198,12 +212,18 @@ def _pair_at20(elevation: dict[str, Elevation], pair: tuple[str, str]) -> bool |
     return first and second
 
 
-def _near(facts: Facts, verdict: Verdict, fulfilled: list[tuple[str, str]], elevation: dict[str, Elevation]) -> None:
+def _near(
+    facts: Facts,
+    verdict: Verdict,
+    pairs: list[tuple[str, str]],
+    fulfilled: list[tuple[str, str]],
+    elevation: dict[str, Elevation],
+) -> None:
     """STEMI_BORDERLINE and STE_NONCONTIG, for what no finding covers already."""
     covered = {lead for pair in fulfilled for lead in pair}
     share = facts.rules.limit("stemi", "neighbour_share")
     near: dict[str, Elevation] = {}
-    for a, b in _pairs(facts):
+    for a, b in pairs:
         first, second = elevation[a], elevation[b]
         if (a, b) in fulfilled or covered & {a, b} or first.value is None or second.value is None:
             continue
@@ -241,10 +261,12 @@ def _near(facts: Facts, verdict: Verdict, fulfilled: list[tuple[str, str]], elev
         )
 
 
-def _say_missing(facts: Facts, verdict: Verdict, code: str, elevation: dict[str, Elevation]) -> None:
+def _say_missing(
+    facts: Facts, verdict: Verdict, code: str, pairs: list[tuple[str, str]], elevation: dict[str, Elevation]
+) -> None:
     """A territory without finding is only negative if every pair of it could be read."""
     lost: list[str] = []
-    for pair in _pairs(facts):
+    for pair in pairs:
         here = code in ("STEMI_ANT", "STEMI_ANTSEPT") if pair in ANTERIOR else _territory(pair) == code
         first, second = elevation[pair[0]], elevation[pair[1]]
         if here and not (first.true is False or second.true is False):
@@ -252,8 +274,3 @@ def _say_missing(facts: Facts, verdict: Verdict, code: str, elevation: dict[str,
     if lost:
         why = WHY_EXTRA.get(code, WHY_LEADS if not all(n in facts.leads for n in lost) else WHY_QUALITY)
         verdict.skip(code, tuple(dict.fromkeys(lost)), why)
-
-
-def st_by_lead(facts: Facts) -> dict[str, float | None]:
-    """ST at J of every readable lead, rounded as it is compared."""
-    return {lead: rounded(facts.value(lead, "st_j_mv"), "st_j_mv") for lead in facts.leads}
