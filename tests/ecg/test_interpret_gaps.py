@@ -1,4 +1,4 @@
-"""The seven territories and what lies beside them: a positive, a negative and a boundary case each (CLINICAL.md §4.1)."""
+"""The seven territories and what lies beside them: positive, negative and boundary case each (CLINICAL.md §4.1)."""
 
 from __future__ import annotations
 
