@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(minutes: float) -> int:
     started, rounds = time.monotonic(), 0
     while rounds == 0 or time.monotonic() - started < minutes * 60:
-        done = subprocess.run([sys.executable, "-m", "pytest", "tests/promises", "--quiet"], cwd=ROOT, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "tests/promises", "--quiet"],
+            cwd=ROOT,
+            env={**os.environ, "ECGNET_SOAK": "1"},  # every kill and pair, many more crash orders
+            check=False,
+        )
         if done.returncode:
             print(f"soak: broken in round {rounds + 1} after {(time.monotonic() - started) / 60:.1f} min")
             return 1
