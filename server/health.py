@@ -81,7 +81,7 @@ COUNTED: dict[str, tuple[dict[str, str], str]] = {
     "ecgnet_alerts_raised": ({"alert.raised": ""}, "Alerts raised"),
     "ecgnet_alerts_acknowledged": ({"alert.acknowledged": ""}, "Alerts that a human answered"),
     "ecgnet_ladder_steps": ({"alert.climbed": ""}, "Rungs that alerts climbed because nobody had answered"),
-    "ecgnet_roster_gaps": ({"roster.gap": ""}, "Rungs on which the roster had nobody"),
+    "ecgnet_roster_gaps": ({"roster.gap": ""}, "Rungs, and hours told beforehand, with nobody on call"),
 }
 _KINDS = sorted({kind for kinds, _ in COUNTED.values() for kind in kinds})
 
