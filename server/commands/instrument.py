@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from server.commands import words
 from server.refusal import Refusal
 
 LANGUAGES = ("zh", "en")
@@ -26,6 +27,8 @@ _WORDS = {
     "nothing": ("在已评估的项目中未见异常。", "Nothing was found among what was assessed."),
     "not_assessed": ("未评估", "not assessed"),
     "borderline": ("临界", "borderline"),
+    "possible": ("可能", "possible"),
+    "probable": ("很可能", "probable"),
     "unconfirmed": ("机器所见，未经医师确认。", "What the machine sees; no physician has confirmed it."),
 }
 
@@ -133,6 +136,7 @@ def _text(document: dict[str, Any], language: str) -> Iterator[str]:
     yield from (f"  ! {advice[language]}" for advice in document["quality"]["advice"])
     for finding in document["findings"]:
         yield "  " + finding_line(finding, language)
+        yield from (f"    {words.argument(item, which)}" for item in finding["argued"])
     if not document["findings"]:
         yield f"  {_WORDS['nothing'][which]}"
     codes = ", ".join(item["code"] for item in document["not_assessed"])
@@ -153,18 +157,13 @@ def _numbers(measured: dict[str, Any], which: int) -> Iterator[str]:
 def finding_line(finding: dict[str, Any], language: str) -> str:
     """One finding as a person reads it: code, name, evidence, source."""
     which = LANGUAGES.index(language)
-    state = f" ({_WORDS['borderline'][which]})" if finding["state"] == "borderline" else ""
-    shown = [_evidence(item) for item in finding["evidence"][:6]]
-    return f"{finding['code']} {finding['name'][language]}{state}: {'; '.join(shown)} [{finding['source']}]"
-
-
-def _evidence(item: dict[str, Any]) -> str:
-    lead = f"{item['lead']} " if item["lead"] else ""
-    return f"{lead}{item['measure']} {_value(item['value'])} {item['op']} {_value(item['limit'])}"
-
-
-def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    doubt = _WORDS[finding["certainty"]][which] if finding["certainty"] in _WORDS else ""
+    marks = [_WORDS["borderline"][which]] if finding["state"] == "borderline" else [doubt] if doubt else []
+    left, right = ("（）", "()")[which]
+    state = f"{left}{marks[0]}{right}" if marks and marks[0] not in finding["name"][language] else ""
+    shown = [words.evidence(item, which) for item in finding["evidence"][:8]]
+    name = f"{finding['code']} {finding['name'][language]}{state}"
+    return f"{name}{('：', ': ')[which]}{('；', '; ')[which].join(shown)} [{finding['source']}]"
 
 
 def say(text: str) -> None:

@@ -1,0 +1,159 @@
+"""Evidence as a cardiologist reads it: "V2 ST(J) 0.17 ≥ 0.15 mV", "P波电轴 57 ≥ 0 °", and the arguments beside it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_OPS = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}
+_UNITS = (
+    ("_mv_ms", ("mV·ms", "mV·ms")),
+    ("_mv", ("mV", "mV")),
+    ("_ms", ("ms", "ms")),
+    ("_bpm", ("次/分", "/min")),
+    ("_hz", ("Hz", "Hz")),
+    ("_deg", ("°", "°")),
+    ("_s", ("s", "s")),
+)
+_DECIMALS = {"_mv": 2, "_ms": 0, "_mv_ms": 0, "_bpm": 0, "_deg": 0, "_hz": 1, "_s": 1}
+#: measure → what it is called
+_SAID: dict[str, tuple[str, str]] = {
+    "heart_rate_bpm": ("心率", "rate"),
+    "run_rate_bpm": ("连发频率", "rate of the run"),
+    "run_beats": ("连发心搏数", "beats in the run"),
+    "premature_beats": ("早搏数", "premature beats"),
+    "ventricular_beats": ("室性心搏数", "ventricular beats"),
+    "p_share": ("有P波的心搏比例", "share of beats with P"),
+    "p_axis_deg": ("P波电轴", "P axis"),
+    "qrs_axis_deg": ("QRS电轴", "QRS axis"),
+    "t_axis_deg": ("T波电轴", "T axis"),
+    "axis_deg": ("QRS电轴", "QRS axis"),
+    "pr_ms": ("PR间期", "PR"),
+    "qrs_ms": ("QRS时限", "QRS"),
+    "qt_ms": ("QT间期", "QT"),
+    "qtc_ms": ("QTc", "QTc"),
+    "qtcb_ms": ("QTcB", "QTcB"),
+    "qtcf_ms": ("QTcF", "QTcF"),
+    "p_ms": ("P波时限", "P duration"),
+    "p_mv": ("P波振幅", "P"),
+    "q_ms": ("Q波时限", "Q duration"),
+    "q_mv": ("Q波深度", "Q"),
+    "qs_mv": ("QS波深度", "QS"),
+    "r_ms": ("R波时限", "R duration"),
+    "r_mv": ("R波振幅", "R"),
+    "r2_mv": ("R′波振幅", "R′"),
+    "s_ms": ("S波时限", "S duration"),
+    "s_mv": ("S波深度", "S"),
+    "r_peak_ms": ("R峰时间", "R peak time"),
+    "qrs_pp_mv": ("QRS峰峰值", "QRS peak to peak"),
+    "qrs_area_mv_ms": ("QRS面积", "QRS area"),
+    "t_mv": ("T波振幅", "T"),
+    "t_positive_mv": ("T波正向部分", "positive part of T"),
+    "t_negative_mv": ("T波负向部分", "negative part of T"),
+    "t_qrs_ratio": ("T/QRS比值", "T/QRS"),
+    "t_area_qrs_ms": ("T波面积/QRS振幅", "T area/QRS"),
+    "t_area_growth": ("T波面积增大倍数", "growth of T area"),
+    "st_s_ratio": ("ST/S比值", "ST/S"),
+    "st_t_ratio": ("ST/T比值", "ST/T"),
+    "r_s_ratio": ("R/S比值", "R/S"),
+    "st_shape": ("ST形态", "form of ST"),
+    "st_j_delta_mv": ("ST段变化", "change of ST"),
+    "t_delta_mv": ("T波变化", "change of T"),
+    "st_fall_share": ("ST段回落比例", "fall of ST"),
+    "qrs_correlation": ("QRS相关系数", "correlation of QRS"),
+    "minutes_between": ("两图间隔（分钟）", "minutes between"),
+    "rhythm": ("心律", "rhythm"),
+    "finding": ("项目", "finding"),
+    "max_rr_ms": ("最长RR间期", "longest RR"),
+    "min_rr_ms": ("最短RR间期", "shortest RR"),
+    "rr_sd_ms": ("RR间期标准差", "SD of RR"),
+    "rr_rmssd_ratio": ("RMSSD/平均RR", "RMSSD/mean RR"),
+    "rr_entropy": ("RR间期熵", "entropy of RR"),
+    "rr_typical_step": ("相邻RR间期典型差异", "typical step of RR"),
+    "last_gap_s": ("末次心搏后间隔", "time since the last beat"),
+    "cornell_mv": ("RaVL+SV3", "RaVL+SV3"),
+    "sokolow_mv": ("SV1+RV5/V6", "SV1+RV5/V6"),
+    "delta_share": ("δ波斜率比", "slope of the delta wave"),
+    "delta_leads": ("有δ波的导联数", "leads with a delta wave"),
+    "notched_leads": ("有切迹的导联数", "notched leads"),
+    "paced_share": ("心室起搏心搏比例", "share of paced beats"),
+    "paced_p_share": ("心房起搏心搏比例", "share of paced P waves"),
+    "sgarbossa_points": ("Sgarbossa评分", "Sgarbossa points"),
+    "driver4": ("四变量公式", "four-variable formula"),
+    "dominant_hz": ("主频", "main frequency"),
+    "quiet_share": ("静息段比例", "quiet share"),
+    "leads_chaotic": ("紊乱导联数", "chaotic leads"),
+    "jp_mv": ("J波峰", "J wave peak"),
+}
+_FORMS = {"convex": ("弓背向上", "convex"), "straight": ("平直", "straight"), "concave": ("凹面向上", "concave")}
+_KINDS = {
+    "SINUS": ("窦性", "sinus"), "AF": ("心房颤动", "atrial fibrillation"), "FLUTTER": ("心房扑动", "atrial flutter"),
+    "VT": ("室性心动过速", "VT"), "VF": ("室颤或室扑", "VF"), "SVT": ("室上性心动过速", "SVT"),
+    "PACED": ("起搏", "paced"), "AVB3": ("三度房室阻滞", "complete AV block"), "ASYSTOLE": ("心室停搏", "asystole"),
+    "VENTRICULAR": ("室性自主心律", "idioventricular"), "JUNCTIONAL": ("交界性", "junctional"),
+    "WANDERING": ("游走心律", "wandering pacemaker"),
+    "prior": ("前图", "the prior ECG"), "now": ("本图", "the new ECG"),
+}  # fmt: skip
+_MIMICS = {
+    "ANEURYSM": ("室壁瘤", "LV aneurysm"), "H_LVH": ("左室肥大", "LV hypertrophy"),
+    "T_ER": ("早期复极", "early repolarisation"),
+    "T_NVSTE": ("正常变异ST段抬高", "normal variant"), "T_PERI": ("心包炎", "pericarditis"),
+    "S_BRU1": ("Brugada波1型", "Brugada type 1"), "S_HYPERK": ("高钾血症", "hyperkalaemia"),
+    "S_TAKO": ("应激性心肌病", "takotsubo"), "J_AMBIGUOUS": ("J点位置", "the J point"),
+}  # fmt: skip
+_ARGUED = (("鉴别", ""), ("不支持", "stands against it"), ("可解释", "explains it"))
+
+
+def evidence(item: dict[str, Any], which: int) -> str:
+    """One comparison; ``which``: 0 Chinese, 1 English. A comparison without a limit shows its value alone."""
+    measure, lead = item["measure"], item["lead"]
+    words = [lead or "", _name(measure, which), _value(measure, item["value"], which)]
+    value, limit = item["value"], item["limit"]
+    close = value != limit and _value(measure, value, which) == _value(measure, limit, which)
+    if close and isinstance(value, int | float) and isinstance(limit, int | float):
+        words[-1] = f"{value:g}".replace(
+            "-", "−"
+        )  # rounded, it would seem to be its limit: every digit that was compared is shown
+    if limit is not None and not (measure == "st_shape" and limit == value):
+        op = item["op"] if item["op"] != "not in" else ("不见于", "not in")[which]
+        missed = isinstance(value, int | float) and isinstance(limit, int | float) and not _holds(value, op, limit)
+        shown = [_OPS.get(op, op), _value(measure, limit, which)]
+        # What was not reached (a borderline value, a lead beside the pair) must not read as if it were.
+        words += [("（界值{}）", "(limit {})")[which].format(" ".join(shown))] if missed else shown
+    return " ".join(word for word in (*words, _unit(measure, which)) if word)
+
+
+def argument(item: dict[str, Any], which: int) -> str:
+    """A mimic that was weighed: whether it explains the finding, and why."""
+    verdict = _ARGUED[1 if item["kept"] else 2][which]
+    mimic = _MIMICS.get(item["mimic"], (item["mimic"],) * 2)[which]
+    why = item["why"][("zh", "en")[which]]
+    return f"{_ARGUED[0][0]}{mimic}（{verdict}）：{why}" if which == 0 else f"{mimic}: {verdict}. {why}"
+
+
+def _holds(value: float, op: str, limit: float) -> bool:
+    held = {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}
+    return held.get(op, True)
+
+
+def _name(measure: str, which: int) -> str:
+    point = re.fullmatch(r"st_j(\d*)_mv", measure)
+    if point:
+        return f"ST(J+{point[1]})" if point[1] else "ST(J)"
+    said = _SAID.get(measure)
+    return said[which] if said else re.sub(r"_(mv|ms|bpm|deg|hz|s)$", "", measure).replace("_", " ")
+
+
+def _unit(measure: str, which: int) -> str:
+    return next((unit[which] for end, unit in _UNITS if measure.endswith(end)), "")
+
+
+def _value(measure: str, value: Any, which: int) -> str:
+    if value is None:
+        return "–"
+    if not isinstance(value, int | float):
+        word = str(value)
+        return (_FORMS.get(word) or _KINDS.get(word) or (word, word))[which]
+    digits = next((_DECIMALS[end] for end, _ in _UNITS if measure.endswith(end)), 2)
+    shown = f"{value:.{digits}f}".replace("-", "−")
+    return shown.rstrip("0").rstrip(".") if digits == 2 and not measure.endswith("_mv") else shown
