@@ -248,7 +248,7 @@ async def tus_upload(upload: str, request: Request, actor: CurrentActor, ledger:
 
 
 async def _patch(request: Request, ledger: Ledger, found: Upload) -> Response:
-    decided = tus.patch(request.headers, found.state)
+    decided = tus.patch(request.headers, found.state, _most(request))
     done: Upload | Refuse | Answer = decided if not isinstance(decided, Append) else found
     if isinstance(decided, Append):
         async with Body(request.receive) as body:

@@ -1,8 +1,9 @@
 """The tus 1.0.0 protocol without I/O: a request and what is known of the upload go in, a decision comes out.
 
 One upload is a row of bytes with an offset: HEAD asks for it, PATCH adds at it, and nothing that was acknowledged is
-ever taken back. Served are the core protocol and the extensions creation, creation-with-upload, expiration, termination
-and checksum (https://tus.io/protocols/resumable-upload, 1.0.0, 2016-03-25). Names are the standard's own.
+ever taken back. Served are the core protocol and the extensions creation, creation-with-upload, creation-defer-length,
+expiration, termination and checksum (https://tus.io/protocols/resumable-upload, 1.0.0, 2016-03-25); concatenation is
+not: one file, one ECG. Names are the standard's own.
 
 :class:`Receiving` decides each byte of a body: what is committed when (64 KiB, 1 s, the end of the connection), and
 what is refused. A body with ``Upload-Checksum`` is committed whole or not at all, as the standard wants. The ledger's
@@ -21,7 +22,7 @@ from email.utils import format_datetime
 from enum import Enum, auto
 
 VERSION = "1.0.0"
-EXTENSIONS = "creation,creation-with-upload,expiration,termination,checksum"
+EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,termination,checksum"
 CHECKSUMS = ("sha1", "sha256")
 BYTES = "application/offset+octet-stream"
 
@@ -43,10 +44,11 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known of an upload. ``exam``, ``sha256``: of a finished one. ``expires_at``: UTC microseconds."""
+    """What is known of an upload. ``length``: ``None`` while its client has deferred it. ``exam``, ``sha256``: of a
+    finished one. ``expires_at``: UTC microseconds."""
 
     offset: int
-    length: int
+    length: int | None
     metadata: str = ""
     expires_at: int = 0
     exam: str | None = None
@@ -82,9 +84,10 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Begin an upload. ``receiving``: the body that came with the POST; ``is_whole``: surely all of it, and small."""
+    """Begin an upload, ``length`` ``None`` if it is told later. ``receiving``: the body that came with the POST;
+    ``is_whole``: surely all of it, and small."""
 
-    length: int
+    length: int | None
     metadata: Metadata
     receiving: Receiving | None
     is_whole: bool
@@ -96,6 +99,11 @@ class Append:
 
     receiving: Receiving
     is_whole: bool
+
+    @property
+    def length(self) -> int | None:
+        """The upload's length as it is known from now on."""
+        return self.receiving.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,33 +124,44 @@ def create(headers: Mapping[str, str], max_size: int) -> Create | Refuse:
     """POST to the collection (creation, creation-with-upload)."""
     if refused := _other_version(headers):
         return refused
-    if "upload-concat" in headers or "upload-defer-length" in headers:
-        return _malformed("Upload-Length", "不支持 Upload-Concat 和 Upload-Defer-Length", "send Upload-Length")
-    length = _whole(headers.get("upload-length"))
-    if length is None:
-        return _malformed("Upload-Length", "缺少或不是整数", "missing, or not a whole number")
-    if length > max_size:
-        return _too_large(max_size)
+    if "upload-concat" in headers:
+        return _malformed("Upload-Concat", "不支持分段拼接", "concatenation is not served")
+    length = _length(headers, max_size)
+    if isinstance(length, Refuse):
+        return length
     metadata = parse_metadata(headers.get("upload-metadata", ""))
     if not _has_body(headers):
         return Create(length, metadata, None, is_whole=False)
-    found = _body(headers, 0, length)
+    found = _body(headers, 0, length, max_size)
     if isinstance(found, Refuse):
         return found
     return Create(length, metadata, found, _is_whole(headers, 0, length))
+
+
+def _length(headers: Mapping[str, str], max_size: int) -> int | Refuse | None:
+    """``Upload-Length``, or ``None`` for ``Upload-Defer-Length: 1``; exactly one of the two is there."""
+    if "upload-defer-length" in headers:
+        if headers["upload-defer-length"].strip() != "1" or "upload-length" in headers:
+            return _malformed("Upload-Defer-Length", "只能是 1，且不能同时有 Upload-Length", "1, without Upload-Length")
+        return None
+    length = _whole(headers.get("upload-length"))
+    if length is None:
+        return _malformed("Upload-Length", "缺少或不是整数", "missing, or not a whole number")
+    return _too_large(max_size) if length > max_size else length
 
 
 def head(headers: Mapping[str, str], state: State) -> Answer | Refuse:
     """HEAD: how far it is; a finished upload also says what became of it."""
     if refused := _other_version(headers):
         return refused
-    told = {"Upload-Length": str(state.length), "Cache-Control": "no-store"}
+    length = {"Upload-Defer-Length": "1"} if state.length is None else {"Upload-Length": str(state.length)}
+    told = {**length, "Cache-Control": "no-store"}
     if state.metadata:
         told["Upload-Metadata"] = state.metadata
     return Answer(200, {**told, **reached(state)})
 
 
-def patch(headers: Mapping[str, str], state: State) -> Append | Answer | Refuse:
+def patch(headers: Mapping[str, str], state: State, max_size: int) -> Append | Answer | Refuse:
     """PATCH: take the body at the offset, if the client's offset is ours."""
     if refused := _other_version(headers):
         return refused
@@ -155,8 +174,22 @@ def patch(headers: Mapping[str, str], state: State) -> Append | Answer | Refuse:
         return other_offset(state.offset)
     if state.is_finished and not _has_body(headers):
         return Answer(204, reached(state))
-    found = _body(headers, offset, state.length)
-    return found if isinstance(found, Refuse) else Append(found, _is_whole(headers, offset, state.length))
+    length = _told_length(headers, state, max_size)
+    if isinstance(length, Refuse):
+        return length
+    found = _body(headers, offset, length, max_size)
+    return found if isinstance(found, Refuse) else Append(found, _is_whole(headers, offset, length))
+
+
+def _told_length(headers: Mapping[str, str], state: State, max_size: int) -> int | Refuse | None:
+    """The length of an upload whose client deferred it, once a PATCH tells it; it never changes after that."""
+    if "upload-length" not in headers:
+        return state.length
+    length = _whole(headers["upload-length"])
+    if length is None or length < state.offset or state.length not in (None, length):
+        known = state.offset if state.length is None else state.length
+        return _malformed("Upload-Length", f"与已知的不符（{known}）", f"it contradicts what is known ({known})")
+    return _too_large(max_size) if length > max_size else length
 
 
 def delete(headers: Mapping[str, str]) -> Terminate | Refuse:
@@ -235,11 +268,15 @@ class Write:
 
 @dataclass(slots=True)
 class Receiving:
-    """The bytes of one PATCH or POST as they arrive. ``offset``: of the first byte that was not yet handed out."""
+    """The bytes of one PATCH or POST as they arrive. ``offset``: of the first byte that was not yet handed out.
+
+    ``length``: the upload's, ``None`` while it is deferred; then ``most`` bounds it, and nothing is its last byte.
+    """
 
     offset: int
-    length: int
+    length: int | None
     checksum: tuple[str, bytes] | None = None
+    most: int = 0
     _held: bytearray = field(default_factory=bytearray)
 
     @property
@@ -262,12 +299,14 @@ class Receiving:
                 "The checksum does not match: this part was not kept, send it again.",
             )
             return Refuse(460, "checksum-mismatch", zh, en, {"Tus-Resumable": VERSION})
-        return self._write() if self._held or (event is Mark.ENDED and self.length == self.offset == 0) else None
+        # a length that was deferred may turn out to be what is there already: no byte is left to come
+        return self._write() if self._held or (event is Mark.ENDED and self.length == self.offset) else None
 
     def _more(self, data: bytes) -> Write | Refuse | None:
-        if self.offset + len(self._held) + len(data) > self.length:
+        bound = self.most if self.length is None else self.length
+        if self.offset + len(self._held) + len(data) > bound:
             self._held.clear()
-            return _beyond(self.length)
+            return _too_large(bound) if self.length is None else _beyond(bound)
         self._held += data
         if self.checksum is not None:
             return None
@@ -304,18 +343,21 @@ def _declared(headers: Mapping[str, str]) -> int | None:
     return None if "transfer-encoding" in headers else _whole(headers.get("content-length", "0"))
 
 
-def _is_whole(headers: Mapping[str, str], offset: int, length: int) -> bool:
+def _is_whole(headers: Mapping[str, str], offset: int, length: int | None) -> bool:
     declared = _declared(headers)
     return declared is not None and declared <= PIECE_BYTES and offset + declared == length
 
 
-def _body(headers: Mapping[str, str], offset: int, length: int) -> Receiving | Refuse:
+def _body(headers: Mapping[str, str], offset: int, length: int | None, max_size: int) -> Receiving | Refuse:
     if headers.get("content-type", "").split(";")[0].strip().lower() != BYTES:
         return _other_type()
-    if offset + (_declared(headers) or 0) > length:
+    reaches = offset + (_declared(headers) or 0)
+    if length is not None and reaches > length:
         return _beyond(length)
+    if reaches > max_size:
+        return _too_large(max_size)
     if "upload-checksum" not in headers:
-        return Receiving(offset, length)
+        return Receiving(offset, length, most=max_size)
     algorithm, _, digest = headers["upload-checksum"].strip().partition(" ")
     try:
         promised = base64.b64decode(digest.strip(), validate=True)
@@ -323,7 +365,7 @@ def _body(headers: Mapping[str, str], offset: int, length: int) -> Receiving | R
         promised = b""
     if algorithm not in CHECKSUMS or len(promised) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         return _malformed("Upload-Checksum", "应为 sha1 或 sha256 加 base64", "sha1 or sha256, then base64")
-    return Receiving(offset, length, (algorithm, promised))
+    return Receiving(offset, length, (algorithm, promised), max_size)
 
 
 def _other_version(headers: Mapping[str, str]) -> Refuse | None:

@@ -48,7 +48,7 @@ class Upload:
     id: str
     site: str
     sender: str
-    length: int
+    length: int | None
     offset: int
     fence: int
     metadata: str
@@ -89,7 +89,7 @@ _INSERT_PIECE = insert(schema.upload_piece)
 _TAKE_OVER = (
     update(schema.upload)
     .where(*_KEY, _U.offset == bindparam("at_offset"), _U.exam_id.is_(None))
-    .values(fence=_U.fence + 1)
+    .values(fence=_U.fence + 1, length=bindparam("to_length"))
     .returning(_U.fence)
 )
 # Move the offset, if nobody else did and nobody has taken the upload over.
@@ -98,7 +98,11 @@ _MOVE = (
     .where(*_KEY, _U.offset == bindparam("at_offset"), _U.fence == bindparam("at_fence"), _U.exam_id.is_(None))
     .values(offset=bindparam("to_offset"))
 )
-_FINISHED = update(schema.upload).where(*_KEY).values(exam_id=bindparam("to_exam"), sha256=bindparam("to_sha256"))
+_FINISHED = (
+    update(schema.upload)
+    .where(*_KEY)
+    .values(exam_id=bindparam("to_exam"), sha256=bindparam("to_sha256"), length=bindparam("to_length"))
+)
 _PIECES = select(_P.data).where(*_PIECE_KEY, _P.offset < bindparam("before")).order_by(_P.offset)
 _DROP_PIECES = delete(schema.upload_piece).where(*_PIECE_KEY)
 _DROP = delete(schema.upload).where(*_KEY)
@@ -143,7 +147,7 @@ async def append(ledger: Ledger, upload: Upload, decided: tus.Append, body: Body
     receiving = decided.receiving
     try:
         if not decided.is_whole:
-            upload = await _take_over(ledger, upload)
+            upload = await _take_over(ledger, replace(upload, length=decided.length))
         patience = _Patience()
         while True:
             event = await patience.next(body, receiving)
@@ -217,7 +221,7 @@ class _Patience:
 
 async def _take_over(ledger: Ledger, upload: Upload) -> Upload:
     def take(transaction: Transaction) -> int | None:
-        values = {**upload.key, "at_offset": upload.offset}
+        values = {**upload.key, "at_offset": upload.offset, "to_length": upload.length}
         return transaction.connection.execute(_TAKE_OVER, values).scalar_one_or_none()
 
     fence = await ledger.awrite(take)
@@ -244,6 +248,7 @@ async def _finish(ledger: Ledger, upload: Upload, write: Write, *, is_new: bool 
     data = write.data
     if write.offset:
         data = await ledger.aread(lambda connection: _gathered(connection, upload, write))
+    length = write.offset + len(write.data)
     metadata = tus.parse_metadata(upload.metadata)
     ready = await asyncio.to_thread(receive.prepare, _submission(upload, metadata, data))
 
@@ -252,14 +257,14 @@ async def _finish(ledger: Ledger, upload: Upload, write: Write, *, is_new: bool 
             _begin(transaction, upload)
         _move(transaction, upload, write)
         receipt = receive.accept(transaction, ready)
-        done = {**upload.key, "to_exam": receipt.exam, "to_sha256": receipt.sha256}
+        done = {**upload.key, "to_exam": receipt.exam, "to_sha256": receipt.sha256, "to_length": length}
         transaction.connection.execute(_FINISHED, done)
         transaction.connection.execute(_DROP_PIECES, upload.key)
         return receipt
 
     receipt = await receive.raced(ledger, finish)
     facts = _facts(receipt.received_at, receipt.status, receipt.context_problem)
-    return replace(upload, offset=upload.length, exam=receipt.exam, sha256=receipt.sha256, facts=facts)
+    return replace(upload, offset=length, length=length, exam=receipt.exam, sha256=receipt.sha256, facts=facts)
 
 
 def _submission(upload: Upload, metadata: Metadata, data: bytes) -> receive.Submission:

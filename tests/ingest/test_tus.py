@@ -51,6 +51,7 @@ def test_options_says_version_extensions_size_and_checksums_and_asks_for_no_vers
     assert told.headers["Tus-Extension"].split(",") == [
         "creation",
         "creation-with-upload",
+        "creation-defer-length",
         "expiration",
         "termination",
         "checksum",
@@ -60,7 +61,7 @@ def test_options_says_version_extensions_size_and_checksums_and_asks_for_no_vers
 
 @pytest.mark.parametrize("version", [{}, {"tus-resumable": "0.2.2"}])
 def test_another_version_is_412_with_ours_and_nothing_happens(version: dict[str, str]) -> None:
-    decisions = [tus.create(version, 9), tus.head(version, OPEN), tus.patch(version, OPEN), tus.delete(version)]
+    decisions = [tus.create(version, 9), tus.head(version, OPEN), tus.patch(version, OPEN, 1000), tus.delete(version)]
     for decision in decisions:
         assert _refused(decision) == 412
         assert isinstance(decision, Refuse)
@@ -94,10 +95,51 @@ def test_a_length_is_a_whole_number_and_nothing_else(length: str) -> None:
 
 def test_creation_needs_a_length_within_the_limit() -> None:
     assert _refused(tus.create(V, 1000)) == 400
-    assert _refused(tus.create({**V, "upload-defer-length": "1"}, 1000)) == 400
+    assert _refused(tus.create({**V, "upload-length": "9", "upload-concat": "partial"}, 1000)) == 400
     assert _refused(tus.create({**V, "upload-length": "1001"}, 1000)) == 413
     found = tus.create({**V, "upload-length": "1000", "content-length": "0"}, 1000)
     assert found == Create(1000, parse_metadata(""), None, is_whole=False)
+
+
+LATER = State(offset=10, length=None)
+
+
+def test_a_length_may_be_deferred_by_1_and_by_nothing_else_and_not_beside_a_length() -> None:
+    assert tus.create({**V, "upload-defer-length": "1"}, 1000) == Create(None, parse_metadata(""), None, is_whole=False)
+    for wrong in ({"upload-defer-length": "0"}, {"upload-defer-length": "1", "upload-length": "9"}):
+        assert _refused(tus.create({**V, **wrong}, 1000)) == 400
+
+
+def test_head_says_defer_length_while_it_is_not_known() -> None:
+    told = tus.head(V, LATER)
+    assert isinstance(told, Answer)
+    assert told.headers["Upload-Defer-Length"] == "1"
+    assert "Upload-Length" not in told.headers
+
+
+def test_a_patch_may_tell_the_length_once_and_none_may_change_it() -> None:
+    untold = tus.patch(_patch(), LATER, 1000)
+    assert isinstance(untold, Append)
+    assert (untold.length, untold.is_whole) == (None, False)
+    told = tus.patch(_patch(upload_length="100"), LATER, 1000)
+    assert isinstance(told, Append)
+    assert (told.length, told.is_whole) == (100, True)
+    assert isinstance(tus.patch(_patch(upload_length="100"), OPEN, 1000), Append)
+    for state, length in ((OPEN, "99"), (LATER, "9"), (LATER, "x")):
+        assert _refused(tus.patch(_patch(upload_length=length), state, 1000)) == 400
+    assert _refused(tus.patch(_patch(upload_length="1001"), LATER, 1000)) == 413
+    assert _refused(tus.patch(_patch(content_length="991"), LATER, 1000)) == 413
+
+
+def test_bytes_of_an_unknown_length_finish_nothing_and_end_at_the_servers_limit() -> None:
+    receiving = Receiving(0, None, most=5)
+    assert receiving.on(b"abcd") is None
+    assert receiving.on(Mark.ENDED) == Write(0, b"abcd", finishes=False)
+    assert _refused(Receiving(4, None, most=5).on(b"ef")) == 413
+
+
+def test_a_length_that_is_already_reached_finishes_without_a_byte() -> None:
+    assert Receiving(4, 4).on(Mark.ENDED) == Write(4, b"", finishes=True)
 
 
 def test_creation_with_upload_needs_the_type_and_knows_when_it_is_all() -> None:
@@ -114,26 +156,26 @@ def test_creation_with_upload_needs_the_type_and_knows_when_it_is_all() -> None:
 
 
 def test_patch_needs_type_and_the_offset_that_is_ours() -> None:
-    assert _refused(tus.patch(_patch(content_type="application/octet-stream"), OPEN)) == 415
-    assert _refused(tus.patch(_patch(upload_offset="x"), OPEN)) == 400
-    assert _refused(tus.patch(_patch(upload_offset="9"), OPEN)) == 409
-    assert _refused(tus.patch(_patch(upload_offset="11"), OPEN)) == 409
-    assert _refused(tus.patch(_patch(content_length="91"), OPEN)) == 413
-    whole = tus.patch(_patch(), OPEN)
+    assert _refused(tus.patch(_patch(content_type="application/octet-stream"), OPEN, 1000)) == 415
+    assert _refused(tus.patch(_patch(upload_offset="x"), OPEN, 1000)) == 400
+    assert _refused(tus.patch(_patch(upload_offset="9"), OPEN, 1000)) == 409
+    assert _refused(tus.patch(_patch(upload_offset="11"), OPEN, 1000)) == 409
+    assert _refused(tus.patch(_patch(content_length="91"), OPEN, 1000)) == 413
+    whole = tus.patch(_patch(), OPEN, 1000)
     assert isinstance(whole, Append)
     assert whole.is_whole
     chunked = _patch(transfer_encoding="chunked")
     del chunked["content-length"]
-    part = tus.patch(chunked, OPEN)
+    part = tus.patch(chunked, OPEN, 1000)
     assert isinstance(part, Append)
     assert not part.is_whole
 
 
 def test_an_empty_patch_of_a_finished_upload_is_answered_like_the_one_that_finished_it() -> None:
-    told = tus.patch(_patch(upload_offset="100", content_length="0"), DONE)
+    told = tus.patch(_patch(upload_offset="100", content_length="0"), DONE, 1000)
     assert isinstance(told, Answer)
     assert (told.status, told.headers["Ecgnet-Exam"]) == (204, "e1")
-    assert _refused(tus.patch(_patch(upload_offset="100", content_length="1"), DONE)) == 413
+    assert _refused(tus.patch(_patch(upload_offset="100", content_length="1"), DONE, 1000)) == 413
 
 
 def test_delete_and_the_override_of_the_method() -> None:
@@ -144,7 +186,7 @@ def test_delete_and_the_override_of_the_method() -> None:
 
 @pytest.mark.parametrize("checksum", ["md5 1B2M2Y8AsgTpgAmY7PhCfg==", "sha1", "sha1 ?", "sha1 YQ=="])
 def test_a_checksum_that_we_cannot_check_is_400(checksum: str) -> None:
-    assert _refused(tus.patch(_patch(upload_checksum=checksum), OPEN)) == 400
+    assert _refused(tus.patch(_patch(upload_checksum=checksum), OPEN, 1000)) == 400
 
 
 @given(st.text(), st.text())

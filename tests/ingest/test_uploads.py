@@ -281,6 +281,20 @@ def test_an_overrun_of_a_chunked_body_keeps_only_whole_pieces_before_it(client: 
     )
 
 
+def test_an_upload_whose_length_comes_last_is_one_exam(world: World, client: httpx.Client) -> None:
+    data = DATA[:10_240]
+    where = client.post("/v1/uploads", headers={"Upload-Defer-Length": "1"}).headers["Location"]
+    for at in (0, 6_000):
+        assert patch(client, where, at, data[at : at + 6_000]).status_code == 204
+    told = client.head(where).headers
+    assert (told["Upload-Defer-Length"], told["Upload-Offset"]) == ("1", "10240")
+    assert world.rows(schema.exam) == []
+    done = patch(client, where, 10_240, b"", **{"Upload-Length": "10240"})
+    assert done.headers["Ecgnet-Exam"] == world.only_exam()["id"]
+    assert world.original(world.only_exam()["sha256"]) == data
+    assert client.head(where).headers["Upload-Length"] == "10240"
+
+
 def test_termination_and_expiry_forget_the_upload_and_never_the_exam(world: World, client: httpx.Client) -> None:
     gone, done, old = create(client), create(client), create(client)
     patch(client, gone, 0, DATA[:70_000])
@@ -349,7 +363,7 @@ class Interleaved(RuleBasedStateMachine):
     @rule(size=st.integers(1, 90_000), cuts=st.lists(st.integers(0, 90_000), max_size=3), end=st.sampled_from(Mark))
     def patch(self, size: int, cuts: list[int], end: Mark) -> None:
         found = self.now()
-        size = min(size, found.length - found.offset)
+        size = min(size, len(self.data) - found.offset)
         edges = sorted({0, size, *(cut for cut in cuts if cut < size)})
         chunks = [self.data[found.offset + a : found.offset + b] for a, b in zip(edges, edges[1:], strict=False)]
         last = [Mark.WAITED, Mark.ENDED] if end is Mark.WAITED else [end]
@@ -368,7 +382,7 @@ class Interleaved(RuleBasedStateMachine):
 
         async def begin() -> asyncio.Task[Any]:
             task = asyncio.create_task(self.append(found, len(sent) + 1, body))
-            is_piece = len(sent) >= tus.PIECE_BYTES and found.offset + len(sent) < found.length
+            is_piece = len(sent) >= tus.PIECE_BYTES and found.offset + len(sent) < len(self.data)
             settled = (found.offset + len(sent) if is_piece else found.offset, found.fence + 1)
             while not body.events.empty() or await position() != settled:
                 await asyncio.sleep(0.001)
@@ -407,7 +421,7 @@ class Interleaved(RuleBasedStateMachine):
     def repeat_or_jump(self, size: int, back: int) -> None:
         found = self.now()
         headers = {"tus-resumable": "1.0.0", "content-type": BYTES, "content-length": str(size)}
-        decided = tus.patch({**headers, "upload-offset": str(abs(found.offset - back))}, found.state)
+        decided = tus.patch({**headers, "upload-offset": str(abs(found.offset - back))}, found.state, MAX_BODY_BYTES)
         if abs(found.offset - back) != found.offset:
             assert isinstance(decided, Refuse)
             assert decided.status == 409
