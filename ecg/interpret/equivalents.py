@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ecg.analysis import Argument, Certainty, Evidence, State
 from ecg.interpret import hyperacute
 from ecg.interpret.facts import WHY_LEADS, WHY_QUALITY, Verdict
-from ecg.interpret.logic import all3, any3, least3, not3
+from ecg.interpret.logic import all3, any3, least3
 from ecg.interpret.q_waves import pathological
 from ecg.interpret.sheet import BROAD, CHEST, FALSE, INFERIOR, LOST, TWELVE, Outcome, Sheet, barred, lacking
 from ecg.interpret.sheet import state as with_band
@@ -108,8 +108,7 @@ def late(sheet: Sheet) -> str:
 def _posterior(sheet: Sheet, verdict: Verdict, slack: float) -> Outcome:
     """Horizontal depression in two of V1–V3, deeper in V1–V4 than in V5–V6.
 
-    Behind RBBB a lead counts only where the block cannot be the cause: its own depression lies under an upright end of
-    QRS and turns T down.
+    Behind RBBB a lead counts only where T is upright: the block's own depression turns T down with it.
     """
     limit, level = sheet.limit("equivalents", "depression_mv"), sheet.limit("equivalents", "level_mv")
     after, block = late(sheet), verdict.has("C_RBBB")
@@ -139,10 +138,8 @@ def _posterior(sheet: Sheet, verdict: Verdict, slack: float) -> Outcome:
 
 
 def _primary(sheet: Sheet, lead: str) -> bool | None:
-    """Whether a depression behind RBBB is not the block's own: QRS ends downwards, or T is upright."""
-    return any3(
-        [not3(_ends_upright(sheet, lead)), sheet.holds(lead, "t_mv", ">=", sheet.limit("equivalents", "upright_mv"))]
-    )
+    """Whether a depression behind RBBB is not the block's own, which turns T down with it: T is upright."""
+    return sheet.holds(lead, "t_mv", ">=", sheet.limit("equivalents", "upright_mv"))
 
 
 def _de_winter(sheet: Sheet, _verdict: Verdict, slack: float) -> Outcome:
