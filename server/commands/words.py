@@ -111,7 +111,8 @@ _MIMICS = {
     "T_NVSTE": ("正常变异ST段抬高", "normal variant"), "T_PERI": ("心包炎", "pericarditis"),
     "S_BRU1": ("Brugada波1型", "Brugada type 1"), "S_HYPERK": ("高钾血症", "hyperkalaemia"),
     "AV_NODE": ("房室结病变", "AV node"), "C_LBBB": ("左束支阻滞", "LBBB"), "C_RBBB": ("右束支阻滞", "RBBB"),
-    "C_PACE_V": ("心室起搏", "ventricular pacing"), "H_RVH": ("右室肥大", "RV hypertrophy"), "RATE": ("心率过快", "rate"),
+    "C_PACE_V": ("心室起搏", "ventricular pacing"), "H_RVH": ("右室肥大", "RV hypertrophy"),
+    "RATE": ("心率过快", "rate"),
     "S_TAKO": ("应激性心肌病", "takotsubo"), "J_AMBIGUOUS": ("J点位置", "the J point"),
 }  # fmt: skip
 _ARGUED = (("鉴别", ""), ("不支持", "stands against it"), ("可解释", "explains it"))
