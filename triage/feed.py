@@ -14,7 +14,7 @@ ARCHITECTURE.md §6 is the contract.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +114,17 @@ class Feed:
         self.prev = row["seq"]
         return frame
 
+    def moved(self, actor: Actor, last_visible: int) -> dict[str, Any] | None:
+        """The actor as they are now: a ``resync`` frame if they may see more or less than before, else nothing. What
+        the screen holds is then no longer what it may hold: it reads its lists anew, and goes on from here.
+        """
+        before = self.actor
+        self.actor = actor
+        if (before.role, before.site, before.county) == (actor.role, actor.site, actor.county):
+            return None
+        self.prev = last_visible
+        return {"type": "resync", "why": "rights"}
+
     def beat(self) -> dict[str, Any]:
         """The last number that the actor may see and was shown."""
         return {"type": "beat", "seq": self.prev}
@@ -134,6 +145,19 @@ class Feed:
             known = identity if isinstance(identity, str) else None
             return Refuse(known, Problem(422, "unknown-action", "帧里需要 id 和 do。", "A frame needs id and do."))
         return Act(identity, action, body)
+
+
+def reduced(
+    items: Mapping[str, dict[str, Any]], rows: Iterable[Mapping[str, Any]], read: Callable[[str], dict[str, Any] | None]
+) -> dict[str, dict[str, Any]]:
+    """The worklist after events: every case that one of them names is read anew, no other is touched.
+
+    This is the law that a screen relies on: what it had, reduced by the events after it, is what it would read now.
+    ``read`` gives a case's row, or ``None`` where it is no longer on the list.
+    """
+    touched = {row["case_id"] for row in rows if row["case_id"] is not None}
+    kept = {case: item for case, item in items.items() if case not in touched}
+    return kept | {case: item for case in touched if (item := read(case)) is not None}
 
 
 def done(identity: str, case: Mapping[str, Any]) -> dict[str, Any]:
