@@ -46,6 +46,8 @@ def analyze(recording: Recording, ruleset: str | Ruleset = DEFAULT) -> Analysis:
     """Measures and reads one recording under one ruleset: an id, the path of a county's file (``.toml``), or what
     :mod:`ecg.rules` has loaded. ``ValueError`` only for a ruleset that does not exist or a file with faults."""
     rules = resolve(ruleset) if isinstance(ruleset, str) else ruleset
+    if (infinite := np.isinf(recording.millivolts)).any():
+        recording = replace(recording, millivolts=np.where(infinite, np.nan, recording.millivolts))
     recording = without_pulse(calibrate(recording))
     analysis, suspicion = _analyzed(recording, rules, look_for_swap=True)
     if suspicion is None or analysis.quality.grade == Grade.E:  # of an unreadable tracing no version says anything

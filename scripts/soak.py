@@ -1,4 +1,5 @@
-"""Walk the promises again and again for some minutes; stop at the first that is broken. Called by `make soak`."""
+"""100,000 damaged signals through the instrument, then the promises again and again for some minutes; stop at the first
+that is broken. Called by `make soak`."""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(minutes: float) -> int:
+    signals = subprocess.run([sys.executable, str(ROOT / "scripts" / "soak_ecg.py")], cwd=ROOT, check=False)
+    if signals.returncode:
+        return 1
     started, rounds = time.monotonic(), 0
     while rounds == 0 or time.monotonic() - started < minutes * 60:
         done = subprocess.run(
