@@ -58,7 +58,9 @@ def _robust(recordings: list[Recording], most: int | None, usual: float, clock: 
         damage = list(DAMAGE.values())[number % len(DAMAGE)]
         broken = replace(one, millivolts=damage(one.millivolts, rng), counts=None)
         try:
-            longest = max(longest, _timed(ecg.analyze, broken, clock))
+            took = _timed(ecg.analyze, broken, clock)
+            if took > longest:  # timed again: what the machine did meanwhile is no cost of the signal
+                longest = max(longest, min(took, *(_timed(ecg.analyze, broken, clock) for _ in range(2))))
         except Exception:  # noqa: BLE001 (the very thing that is counted)
             failed += 1
     yield Goal(f"{count} damaged signals: ended by an exception", failed, 0, 0, False)
