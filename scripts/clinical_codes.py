@@ -71,13 +71,16 @@ def stated(repository: Path) -> dict[str, str]:
 
 
 def _keys_of_names(node: ast.AST) -> list[str]:
-    """Keys of ``NAMES`` tables; the words of §4.5's rules are constants of their module."""
+    """Keys of ``NAMES``, codes given to ``finding`` or ``decide``; §4.5's words are constants of their module."""
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = [t.id for t in targets if isinstance(t, ast.Name)]
         if any(n == "NAMES" or n.endswith("_NAMES") for n in names):
             return [k.value for part in ast.walk(node) if isinstance(part, ast.Dict)
                     for k in part.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)]  # fmt: skip
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("finding", "decide"):
+        said = [a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        return [code for code in said if _CODE.fullmatch(code)]
     if isinstance(node, ast.Constant) and node.value in ("SGARB", "SMITH", "SMITH_PACED", "BARCA", "LBBB_NEW"):
         return [str(node.value)]
     return []

@@ -3,8 +3,9 @@
 ``tests/data/clinical-codes.csv`` is the contract's list (``scripts/clinical_codes.py``). *Stated* means: the code is a
 key of a ``NAMES`` table of a rule module (quality codes: a literal of the signal's modules). *Cases*: a test module
 under ``tests/ecg`` may hold ``CASES``, a table from code to the names of three of its test functions (positive,
-negative, boundary: a value exactly at the limit); each must exist and name the code, in its body or parametrisation,
-or use a table of the module that does.
+negative, boundary: a value exactly at the limit; ``other_module.py::function`` points elsewhere); each must exist and
+name the code, in its body or parametrisation, or use a table of the module that does. Or ``CASES`` is a tuple of
+``Case("CODE", …)`` that at least three functions run through: at the limits, one step beside, without a need.
 """
 
 from __future__ import annotations
@@ -72,16 +73,37 @@ def _table(heading: str) -> dict[str, str]:
 
 @cache
 def cases() -> dict[str, tuple[Path, tuple[str, ...]]]:
-    """Every ``CASES`` entry: where it stands and the three functions it names."""
+    """Every ``CASES`` entry: where it stands and the functions that it names (a table) or that run it (``Case``s)."""
     found: dict[str, tuple[Path, tuple[str, ...]]] = {}
     for path in sorted((REPOSITORY / "tests" / "ecg").glob("test_*.py")):
-        for node in ast.parse(path.read_text("utf-8")).body:
-            target = node.target if isinstance(node, ast.AnnAssign) else None
-            if isinstance(node, ast.Assign) and len(node.targets) == 1:
-                target = node.targets[0]
-            if isinstance(target, ast.Name) and target.id == "CASES" and isinstance(node.value, ast.Dict):  # type: ignore[union-attr]
-                table: dict[str, tuple[str, ...]] = ast.literal_eval(node.value)  # type: ignore[union-attr]
-                found |= {code: (path, names) for code, names in table.items()}
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in tree.body:
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
+            if not any(isinstance(t, ast.Name) and t.id == "CASES" for t in targets):
+                continue
+            value: ast.expr | None = node.value
+            if isinstance(value, ast.Dict):
+                table: dict[str, tuple[str, ...]] = ast.literal_eval(value)
+                for code, names in table.items():
+                    where = path if "::" not in names[0] else path.with_name(names[0].split("::")[0])
+                    found[code] = where, tuple(name.split("::")[-1] for name in names)
+            elif isinstance(value, ast.Tuple):
+                runs = tuple(
+                    n.name
+                    for n in tree.body
+                    if isinstance(n, ast.FunctionDef)
+                    and any(isinstance(part, ast.Name) and part.id == "CASES" for part in ast.walk(n))
+                )
+                calls = [part for part in value.elts if isinstance(part, ast.Call) and part.args]
+                firsts = [call.args[0] for call in calls]
+                for code in {f.value for f in firsts if isinstance(f, ast.Constant) and isinstance(f.value, str)}:
+                    found.setdefault(code, (path, runs[:3]))
     return found
 
 
