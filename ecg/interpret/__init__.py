@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from ecg.analysis import Grade
-from ecg.interpret import acute, chambers, conduction, infarction, rhythm
+from ecg.interpret import acute, axis_voltage, chambers, conduction, infarction, pacing, repolarisation, rhythm
 from ecg.interpret.facts import WHY_QUALITY, WHY_VERSION, Facts, Verdict
 from ecg.recording import Text
 
 NOT_IN_THIS_VERSION = (
-    "T_ISCH",
-    "T_ER",
+    "R_AT",
+    "R_MAT",
+    "R_WAP",
+    "R_JUNC",
+    "R_ESC",
+    "R_IVR",
+    "R_AIVR",
+    "R_VT_POLY",
+    "R_TDP",
+    "R_VT_BIDIR",
+    "R_VFL",
+    "R_SAB",
+    "R_AVB2",
+    "R_AVB_HG",
+    "R_AVB3",
+    "R_ALT",
+    "R_PJC",
+    "T_NVSTE",
     "T_PERI",
-    "S_BRU1",
+    "S_BRU",
     "S_HYPERK",
-    "S_LQT",
-    "R_AFL",
-    "R_AVB",
-    "H_RVH",
+    "S_HYPOK",
+    "S_HYPERCA",
+    "S_HYPOCA",
+    "S_DIG",
+    "S_PE",
+    "S_TAKO",
+    "S_OSB",
+    "S_EPS",
 )
 """Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
 WHY_NORMAL = Text(
@@ -31,9 +51,14 @@ def interpret(facts: Facts) -> Verdict:
     if facts.quality.grade == Grade.E:
         _unreadable(facts, verdict)
     else:
-        conduction.interpret(facts, verdict)
+        pacing.interpret(facts, verdict)
+        if not verdict.has("C_PACE_V") and not verdict.has("C_PACE_AV"):
+            conduction.excitation(facts, verdict)
         rhythm.interpret(facts, verdict)
+        conduction.interpret(facts, verdict)
         chambers.interpret(facts, verdict)
+        axis_voltage.interpret(facts, verdict)
+        repolarisation.interpret(facts, verdict)
         acute.interpret(facts, verdict)
     for code in NOT_IN_THIS_VERSION:
         verdict.skip(code, ("rule",), WHY_VERSION)

@@ -1,143 +1,389 @@
-"""Conduction (CLINICAL.md §3.3): what makes QRS wide, because it decides whether ST may be read by §4.1.
+"""Intraventricular conduction (CLINICAL.md §3.3): what makes QRS wide, because it decides whether ST may be read.
 
-LBBB, RBBB, pre-excitation and (suspected) ventricular pacing by their shapes; a wide QRS that is none of them is
-C_IVCD.
+Pacing and pre-excitation are decided first (``pacing.py``, :func:`excitation`), then the bundle branches by their
+shapes, the fascicles by the axis, and what is wide and none of these is C_IVCD. Criteria: Surawicz 2009 (P3).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ecg.analysis import Certainty, Evidence
-from ecg.interpret.facts import WHY_QUALITY, Facts, Verdict
-from ecg.interpret.logic import Test, all3, any3, compare
-from ecg.recording import Text
+from ecg.analysis import Argument, Certainty, Evidence
+from ecg.interpret.facts import WHY_CHILD, WHY_QUALITY, Facts, Verdict
+from ecg.interpret.logic import Test, all3, any3, compare, not3
+from ecg.recording import Sex, Text
 from ecg.signal.filters import smooth
 
 NAMES = {
     "C_LBBB": Text("完全性左束支阻滞", "Left bundle branch block"),
+    "C_LBBB_STRAUSS": Text("完全性左束支阻滞（Strauss严格标准）", "Left bundle branch block, strict (Strauss)"),
+    "C_ILBBB": Text("不完全性左束支阻滞", "Incomplete left bundle branch block"),
     "C_RBBB": Text("完全性右束支阻滞", "Right bundle branch block"),
+    "C_IRBBB": Text("不完全性右束支阻滞", "Incomplete right bundle branch block"),
+    "C_RSR_NARROW": Text("V1–V2导联rSr′图形（正常变异）", "rSr′ in V1–V2, normal variant"),
+    "C_LAFB": Text("左前分支阻滞", "Left anterior fascicular block"),
+    "C_LPFB": Text("左后分支阻滞", "Left posterior fascicular block"),
     "C_IVCD": Text("非特异性室内传导阻滞", "Non-specific intraventricular conduction delay"),
+    "C_BIFASC": Text("双分支阻滞", "Bifascicular block"),
+    "C_TRIFASC": Text("可能三分支阻滞", "Trifascicular pattern, possible"),
     "C_WPW": Text("心室预激", "Ventricular pre-excitation"),
-    "C_PACE_V": Text("心室起搏（可能）", "Ventricular paced rhythm (possible)"),
 }
-PACED_SHARE = 0.8
-"""Share of beats that a spike precedes (CLINICAL.md §3.3)."""
+CHILD = ("C_LBBB", "C_RBBB", "C_LAFB", "C_LPFB", "C_IVCD")
 LEFT = ("I", "V5", "V6")
+STRAUSS = ("V1", "V2", "V5", "V6", "I", "aVL")
 DELTA_LEADS = ("I", "V4", "V5", "V6")
+DOUBTFUL_DELTAS = 3
+"""Leads with a delta wave without which a PR that is not short says nothing of pre-excitation [project]."""
+NO_Q_MV = -0.05
+"""A first negative wave shallower than this is no q of note [project]."""
+SOURCE = "P3; CLINICAL §3.3"
+WHY_WIDE = Text("有束支阻滞、起搏或预激时不判断。", "Not judged with bundle branch block, pacing or pre-excitation.")
+
+NODAL = Argument(
+    "AV_NODE",
+    True,
+    Text(
+        "PR延长也可能源于房室结，单凭心电图不能证明第三支受累。",
+        "PR may be long in the AV node: the ECG alone does not prove a third fascicle.",
+    ),
+)
 
 
-def interpret(facts: Facts, verdict: Verdict) -> None:
-    """Adds the conduction findings."""
-    width = compare(None, "qrs_ms", facts.measurements.qrs_ms, ">=", facts.rules.limit("conduction", "bbb_ms"))
-    if width.true is None:
-        for code in ("C_LBBB", "C_RBBB", "C_WPW", "C_IVCD"):
-            verdict.skip(code, ("QRS",), WHY_QUALITY)
-        return
-    paced = _paced(facts, verdict, width)
-    excited = _preexcited(facts, verdict)
-    if facts.child or not width.true or paced or excited:
-        if not facts.child and not paced and not excited:
-            _delayed(facts, verdict)
-        return
-    left, right = _left(facts), _right(facts)
-    for code, tests, true in (("C_LBBB", left[0], left[1]), ("C_RBBB", right[0], right[1])):
-        if true:
-            evidence = [width.evidence, *(t.evidence for t in tests if t.true)]
-            verdict.add(facts.finding(code, NAMES[code], evidence, "P3"))
-            return
-        if true is None:
-            verdict.skip(
-                code, tuple(dict.fromkeys(t.evidence.lead or "QRS" for t in tests if t.true is None)), WHY_QUALITY
-            )
-    _delayed(facts, verdict)
-
-
-def _delayed(facts: Facts, verdict: Verdict) -> None:
-    wide = compare(None, "qrs_ms", facts.measurements.qrs_ms, ">", facts.rules.limit("conduction", "ivcd_ms"))
-    if wide.true:
-        verdict.add(facts.finding("C_IVCD", NAMES["C_IVCD"], [wide.evidence], "P3"))
-
-
-def _left(facts: Facts) -> tuple[list[Test], bool | None]:
-    peak = facts.rules.limit("conduction", "lbbb_r_peak_ms")
-    no_q = [compare(n, "q_mv", facts.value(n, "q_mv"), ">", -0.05) for n in LEFT]
-    late = [compare(n, "r_peak_ms", facts.value(n, "r_peak_ms"), ">", peak) for n in ("V5", "V6", "I")]
-    right = facts.value("V1", "qrs_area_mv_ms")
-    negative = [compare("V1", "qrs_area_mv_ms", right, "<", 0.0)]
-    return [*no_q, *late, *negative], all3([all3(t.true for t in no_q), any3(t.true for t in late), negative[0].true])
-
-
-def _right(facts: Facts) -> tuple[list[Test], bool | None]:
-    limit = facts.rules.limit("conduction", "wide_s_ms")
-    prime: list[Test] = []
-    for name in ("V1", "V2"):
-        first, second = facts.value(name, "r_mv"), facts.value(name, "r2_mv")
-        broad = facts.value(name, "r_ms")
-        prime.append(compare(name, "r2_mv", second, ">", max(0.05, 0.5 * (first or 0.0))))
-        if name == "V1":
-            pure = (
-                None
-                if broad is None or second is None
-                else (broad if not second and not facts.value(name, "s_mv") else 0.0)
-            )
-            prime.append(compare(name, "r_ms", pure, ">=", 80.0))
-            late = facts.value(name, "r_peak_ms")
-            positive = facts.value(name, "qrs_area_mv_ms")
-            prime.append(compare(name, "r_peak_ms", late if positive is not None and positive > 0 else 0.0, ">=", 70.0))
-    slurred = [
-        compare(n, "s_ms", facts.value(n, "s_ms"), ">", min(limit, facts.value(n, "r_ms") or limit))
-        for n in ("I", "V6")
-    ]
-    return [*prime, *slurred], all3([any3(t.true for t in prime), all3(t.true for t in slurred)])
-
-
-def _preexcited(facts: Facts, verdict: Verdict) -> bool:
-    """Short PR, a slurred beginning in at least two leads, QRS of at least 110 ms; with one missing it is "possible"
-    and unsaid here."""
-    limit = facts.rules.limit
-    m = facts.measurements
-    tests = [
-        compare(None, "pr_ms", m.pr_ms, "<", limit("conduction", "short_pr_ms")),
-        compare(None, "qrs_ms", m.qrs_ms, ">=", limit("conduction", "wpw_qrs_ms")),
-    ]
-    if not all3(t.true for t in tests):
-        return False
+def excitation(facts: Facts, verdict: Verdict) -> bool:
+    """Pre-excitation: short PR, a slurred beginning in at least two leads, QRS of at least 110 ms; one missing makes it
+    possible, if what is there is plain enough."""
+    m, limit = facts.measurements, facts.rules.limit
     slurred = _delta_leads(facts)
-    if len(slurred) < 2 or not set(slurred) & set(DELTA_LEADS):
+    count = float(len(slurred)) if slurred is not None else None
+    if slurred is not None and not set(slurred) & set(DELTA_LEADS):
+        count = 0.0
+    short = compare(None, "pr_ms", m.pr_ms, "<", limit("conduction", "short_pr_ms"))
+    wide = compare(None, "qrs_ms", m.qrs_ms, ">=", limit("conduction", "wpw_qrs_ms"))
+    delta = compare(None, "delta_leads", count, ">=", 2)
+    tests = [short, wide, delta]
+    true = all3(t.true for t in tests)
+    if true:
+        certainty = Certainty.PROBABLE
+    elif _nearly(facts, short, wide, delta):
+        true, certainty = True, Certainty.POSSIBLE
+    else:
+        if true is None and delta.true is not False:
+            verdict.skip("C_WPW", tuple(t.evidence.measure for t in tests if t.true is None), WHY_QUALITY)
         return False
-    evidence = [t.evidence for t in tests] + [
-        Evidence(n, "delta_share", s, "<", limit("conduction", "delta_share")) for n, s in slurred.items()
+    shares = [
+        Evidence(n, "delta_share", s, "<", limit("conduction", "delta_share")) for n, s in (slurred or {}).items()
     ]
-    verdict.add(facts.finding("C_WPW", NAMES["C_WPW"], evidence, "P3; ESC-SVT19", Certainty.PROBABLE))
+    evidence = [t.evidence for t in tests if t.true] + shares
+    verdict.add(facts.finding("C_WPW", NAMES["C_WPW"], evidence, "P3; ESC-SVT19; CLINICAL §3.3", certainty))
     return True
 
 
-def _delta_leads(facts: Facts) -> dict[str, float]:
+def _nearly(facts: Facts, short: Test, wide: Test, delta: Test) -> bool:
+    """One of the three missing: PR just not short before a plain delta wave, or a QRS just not wide."""
+    m, limit = facts.measurements, facts.rules.limit
+    plain = delta.evidence.value
+    if not isinstance(plain, float) or plain < DOUBTFUL_DELTAS or m.pr_ms is None:
+        return False
+    if short.true:
+        return (m.qrs_ms or 0.0) >= limit("conduction", "wpw_doubtful_qrs_ms")
+    return bool(wide.true) and m.pr_ms <= limit("conduction", "wpw_doubtful_pr_ms")
+
+
+def interpret(facts: Facts, verdict: Verdict) -> None:
+    """Adds the bundle branches and fascicles. Needs the pacing, pre-excitation and rhythm findings before it."""
+    width = compare(None, "qrs_ms", facts.measurements.qrs_ms, ">=", facts.rules.limit("conduction", "bbb_ms"))
+    barred = facts.child or any(verdict.has(code) for code in ("C_PACE_V", "C_PACE_AV", "C_WPW", "R_VT"))
+    if width.true is None or barred:
+        why = WHY_QUALITY if width.true is None else WHY_CHILD if facts.child else WHY_WIDE
+        for code in NAMES:
+            if code != "C_WPW":
+                verdict.skip(code, ("QRS",) if width.true is None else ("age",) if facts.child else ("QRS",), why)
+        return
+    if not _bundles(facts, verdict, width):
+        _delayed(facts, verdict)
+    _fascicles(facts, verdict)
+
+
+def _bundles(facts: Facts, verdict: Verdict, width: Test) -> bool:
+    """Complete or incomplete blocks and the normal rSr′; whether the QRS width is explained."""
+    limit = facts.rules.limit
+    part = compare(None, "qrs_ms", facts.measurements.qrs_ms, ">=", limit("conduction", "incomplete_ms"))
+    band = compare(
+        None,
+        "qrs_ms",
+        facts.measurements.qrs_ms,
+        ">=",
+        limit("conduction", "bbb_ms"),
+        facts.rules.limit("bands", "duration_ms"),
+    )
+    left, right = _left(facts), _right(facts)
+    explained = False
+    for code, lesser, (tests, shape) in (("C_LBBB", "C_ILBBB", left), ("C_RBBB", "C_IRBBB", right)):
+        seen = [t for t in tests if t.true is not False]
+        if width.true or band.borderline:
+            true = all3([width.true, shape])
+            near = bool(band.borderline and shape)
+            argued = _weighed(facts, verdict, code)
+            explained |= verdict.decide(facts, code, NAMES[code], [band, *seen], true, SOURCE, argued=argued, near=near)
+        if not width.true:
+            whole = _left_voltage(facts) if lesser == "C_ILBBB" else Test(part.evidence, True)
+            true = all3([part.true, shape, whole.true])
+            explained |= verdict.decide(facts, lesser, NAMES[lesser], [part, *seen], true, SOURCE, near=False)
+    if verdict.has("C_LBBB"):
+        _strict(facts, verdict)
+    if part.true is False:
+        _narrow(facts, verdict)
+    return explained
+
+
+def _left(facts: Facts) -> tuple[list[Test], bool | None]:
+    """No q and a late R on the left, V1 negative."""
+    peak = facts.rules.limit("conduction", "lbbb_r_peak_ms")
+    no_q = [compare(n, "q_mv", facts.value(n, "q_mv"), ">", NO_Q_MV) for n in LEFT]
+    late = [compare(n, "r_peak_ms", _r_peak(facts, n), ">", peak) for n in ("V5", "V6", "I")]
+    negative = compare("V1", "qrs_area_mv_ms", facts.value("V1", "qrs_area_mv_ms"), "<", 0.0)
+    positive = [compare(n, "qrs_area_mv_ms", facts.value(n, "qrs_area_mv_ms"), ">", 0.0) for n in ("I", "V6")]
+    true = all3([all3(t.true for t in no_q), any3(t.true for t in late), negative.true, any3(t.true for t in positive)])
+    return [*no_q, *late, negative, *positive], true
+
+
+def _r_peak(facts: Facts, lead: str) -> float | None:
+    """Time of the R peak in a lead whose R is its main deflection: an r′ in the wake of S would come too late."""
+    r, r2 = facts.value(lead, "r_mv"), facts.value(lead, "r2_mv")
+    s, peak = facts.value(lead, "s_mv"), facts.value(lead, "r_peak_ms")
+    if r is None or r2 is None or s is None or peak is None:
+        return None
+    return peak if max(r, r2) > -s else 0.0
+
+
+def _left_voltage(facts: Facts) -> Test:
+    """Incomplete LBBB wants the pattern of left ventricular hypertrophy: S in V1 or V2 deep, R in V5 or V6 tall."""
+    depth = [facts.value(n, "s_mv") for n in ("V1", "V2")]
+    height = [facts.value(n, "r_mv") for n in ("V5", "V6")]
+    held = [-v for v in depth if v is not None], [v for v in height if v is not None]
+    total = max(held[0]) + max(held[1]) if held[0] and held[1] else None
+    return compare(None, "left_voltage_mv", total, ">=", facts.rules.limit("conduction", "ilbbb_voltage_mv"))
+
+
+def _right(facts: Facts) -> tuple[list[Test], bool | None]:
+    """rsR′ (or one broad R) in V1 or V2, broad S in I and V6."""
+    limit = facts.rules.limit
+    prime: list[Test] = []
+    for name in ("V1", "V2"):
+        first, second, deep = (facts.value(name, m) for m in ("r_mv", "r2_mv", "s_mv"))
+        least = max(limit("conduction", "r2_mv"), limit("conduction", "r2_share") * (first or 0.0))
+        tall = compare(name, "r2_mv", second, ">", least)
+        # An r′ far below its S is the tail of a deep S, not the late right ventricle.
+        small = second is not None and deep is not None and second < limit("conduction", "r2_s_share") * -deep
+        prime.append(Test(tall.evidence, False) if tall.true and small else tall)
+    prime += _broad_r(facts)
+    slurred = [_broad_s(facts, n) for n in ("I", "V6")]
+    return [*prime, *slurred], all3([any3(t.true for t in prime), all3(t.true for t in slurred)])
+
+
+def _broad_r(facts: Facts) -> list[Test]:
+    """V1 with no S: its R broad; V1 mainly positive: its R late."""
+    limit = facts.rules.limit
+    r, s, broad = (facts.value("V1", m) for m in ("r_mv", "s_mv", "r_ms"))
+    peak, area = facts.value("V1", "r_peak_ms"), facts.value("V1", "qrs_area_mv_ms")
+    pure = None if broad is None or r is None or s is None else broad if r > 0 and not s else 0.0
+    late = None if peak is None or area is None else peak if area > 0 else 0.0
+    return [
+        compare("V1", "r_ms", pure, ">=", limit("conduction", "v1_broad_r_ms")),
+        compare("V1", "r_peak_ms", late, ">=", limit("conduction", "v1_late_r_ms")),
+    ]
+
+
+def _broad_s(facts: Facts, lead: str) -> Test:
+    """S longer than R or than 40 ms; of a q-R-s with a second R, whichever negative wave follows the first R."""
+    limit = facts.rules.limit("conduction", "wide_s_ms")
+    r = facts.value(lead, "r_ms")
+    return compare(lead, "s_ms", facts.value(lead, "s_ms"), ">", limit if r is None else min(limit, r))
+
+
+def _weighed(facts: Facts, verdict: Verdict, code: str) -> tuple[Argument, ...]:
+    """What else could look like it, where the question arises."""
+    out: list[Argument] = []
+    if code == "C_RBBB":
+        axis = facts.measurements.axis_deg.qrs
+        if axis is not None and 90 < axis <= 180:
+            out.append(
+                Argument(
+                    "H_RVH",
+                    True,
+                    Text(
+                        "电轴右偏可见于右室肥大，但S波增宽和终末R′支持右束支阻滞。",
+                        "A right axis may be right ventricular hypertrophy; broad S and late R′ speak for RBBB.",
+                    ),
+                )
+            )
+    if code == "C_LBBB":
+        out.append(
+            Argument(
+                "C_PACE_V",
+                True,
+                Text("未见起搏钉，V5–V6不呈QS形。", "No pacing spike is seen and V5–V6 are not QS."),
+            )
+        )
+    return tuple(out)
+
+
+def _strict(facts: Facts, verdict: Verdict) -> None:
+    """Strauss 2011: wider by sex, QS or rS in V1 and V2, mid-QRS notch or slur in two of six leads."""
+    limit = facts.rules.limit
+    men = facts.sex == Sex.MALE
+    least = limit("conduction", "strauss_men_ms" if men else "strauss_women_ms")
+    width = compare(None, "qrs_ms", facts.measurements.qrs_ms if facts.sex is not None else None, ">=", least)
+    deep = [compare(n, "qrs_area_mv_ms", facts.value(n, "qrs_area_mv_ms"), "<", 0.0) for n in ("V1", "V2")]
+    notched = _notched(facts)
+    tests = [width, *deep, compare(None, "notched_leads", notched, ">=", 2)]
+    verdict.decide(
+        facts,
+        "C_LBBB_STRAUSS",
+        NAMES["C_LBBB_STRAUSS"],
+        tests,
+        all3(t.true for t in tests),
+        "Strauss 2011, doi:10.1016/j.amjcard.2010.11.010; CLINICAL §3.3",
+    )
+
+
+def _notched(facts: Facts) -> float | None:
+    """How many of six leads have a notch or slur between 40 ms after QRS onset and 40 ms before its end."""
+    width = facts.measurements.qrs_ms
+    if width is None:
+        return None
+    margin = facts.rules.limit("conduction", "notch_margin_ms")
+    held = [facts.measurements.leads[n].notches for n in STRAUSS if facts.readable(n) and n in facts.measurements.leads]
+    if not held:
+        return None
+    return float(sum(any(margin < notch.at_ms < width - margin for notch in notches) for notches in held))
+
+
+def _narrow(facts: Facts, verdict: Verdict) -> None:
+    """rSr′ in V1 or V2 with a narrow QRS, r′ below r, S in I and V6 not broad."""
+    tests: list[Test] = []
+    for name in ("V1", "V2"):
+        r, r2 = facts.value(name, "r_mv"), facts.value(name, "r2_mv")
+        ratio = None if r is None or r2 is None else r2 / r if r > 0 and r2 >= 0.05 else 0.0
+        between = compare(name, "r2_r_ratio", ratio, "<", 1.0)
+        tests.append(Test(between.evidence, None if ratio is None else 0.0 < ratio < 1.0))
+    slim = [not3(_broad_s(facts, n).true) for n in ("I", "V6")]
+    true = all3([any3(t.true for t in tests), any3(slim)])
+    held = [t for t in tests if t.true is not False]
+    verdict.decide(facts, "C_RSR_NARROW", NAMES["C_RSR_NARROW"], held, true, SOURCE, near=False)
+
+
+def _fascicles(facts: Facts, verdict: Verdict) -> None:
+    limit, width, axis = facts.rules.limit, facts.measurements.qrs_ms, facts.measurements.axis_deg.qrs
+    right = verdict.has("C_RBBB")
+    narrow = compare(None, "qrs_ms", width, "<", limit("conduction", "bbb_ms"))
+    wide_enough = Test(narrow.evidence, True) if right else narrow
+    if verdict.has("C_LBBB"):
+        for code in ("C_LAFB", "C_LPFB"):
+            verdict.skip(code, ("C_LBBB",), WHY_WIDE)
+        return
+    initial = _initial_axis(facts) if right else axis
+    anterior = [
+        compare(None, "qrs_axis_deg", initial, "<=", limit("conduction", "lafb_axis_deg")),
+        compare(None, "qrs_axis_deg", initial, ">=", -90.0),
+        compare("aVL", "q_mv", facts.value("aVL", "q_mv"), "<", 0.0),
+        compare("aVL", "r_mv", facts.value("aVL", "r_mv"), ">", 0.0),
+        compare("aVL", "r_peak_ms", facts.value("aVL", "r_peak_ms"), ">=", limit("conduction", "lafb_peak_ms")),
+        wide_enough,
+    ]
+    held = verdict.decide(
+        facts, "C_LAFB", NAMES["C_LAFB"], anterior, all3(t.true for t in anterior), SOURCE, near=False
+    )
+    posterior = [
+        compare(None, "qrs_axis_deg", initial, ">=", limit("conduction", "lpfb_axis_deg")),
+        compare("I", "s_mv", _deeper(facts, "I"), "<", 0.0),
+        compare("aVL", "s_mv", _deeper(facts, "aVL"), "<", 0.0),
+        *(compare(n, "q_mv", facts.value(n, "q_mv"), "<", 0.0) for n in ("III", "aVF")),
+        wide_enough,
+    ]
+    clinical = Argument(
+        "H_RVH",
+        True,
+        Text(
+            "须由临床排除右室肥大、侧壁梗死和肺气肿。",
+            "Right ventricular hypertrophy, lateral infarction and emphysema must be excluded clinically.",
+        ),
+    )
+    true = all3(t.true for t in posterior)
+    held |= verdict.decide(
+        facts, "C_LPFB", NAMES["C_LPFB"], posterior, true, SOURCE, Certainty.POSSIBLE, (clinical,), near=False
+    )
+    if right and held:
+        _several(facts, verdict)
+
+
+def _initial_axis(facts: Facts) -> float | None:
+    """Axis of the first 60 ms of QRS: with RBBB the left ventricle's own, before the late right ventricle."""
+    if facts.beat is None or facts.qrs is None or not {"I", "aVF"} <= set(facts.leads):
+        return facts.measurements.axis_deg.qrs
+    on = facts.qrs[0]
+    span = slice(on, on + max(2, round(0.060 * facts.rate_hz)))
+    i, f = (float(facts.beat[facts.leads.index(n), span].sum()) for n in ("I", "aVF"))
+    if i == 0 and f == 0:
+        return None
+    return float(np.degrees(np.arctan2(2.0 * f / np.sqrt(3.0), i)))
+
+
+def _deeper(facts: Facts, lead: str) -> float | None:
+    """S of an rS lead: the S, if it is larger than the R before it; 0 otherwise."""
+    r, s = facts.value(lead, "r_mv"), facts.value(lead, "s_mv")
+    if r is None or s is None:
+        return None
+    return s if r > 0 and -s > r else 0.0
+
+
+def _several(facts: Facts, verdict: Verdict) -> None:
+    side = "C_LAFB" if verdict.has("C_LAFB") else "C_LPFB"
+    evidence = [Evidence(None, "finding", "C_RBBB", "==", "C_RBBB"), Evidence(None, "finding", side, "==", side)]
+    verdict.add(facts.finding("C_BIFASC", NAMES["C_BIFASC"], evidence, SOURCE))
+    long = compare(None, "pr_ms", facts.measurements.pr_ms, ">", facts.rules.limit("conduction", "long_pr_ms"))
+    verdict.decide(
+        facts,
+        "C_TRIFASC",
+        NAMES["C_TRIFASC"],
+        [long],
+        long.true,
+        "BRADY18 §6; P3; CLINICAL §3.3",
+        Certainty.POSSIBLE,
+        (NODAL,),
+        near=False,
+    )
+
+
+def _delayed(facts: Facts, verdict: Verdict) -> None:
+    wide = compare(
+        None,
+        "qrs_ms",
+        facts.measurements.qrs_ms,
+        ">",
+        facts.rules.limit("conduction", "ivcd_ms"),
+        facts.rules.limit("bands", "duration_ms"),
+    )
+    if not wide.true and any(verdict.has(c) for c in ("C_RSR_NARROW",)):
+        return
+    verdict.decide(facts, "C_IVCD", NAMES["C_IVCD"], [wide], wide.true, SOURCE)
+
+
+def _delta_leads(facts: Facts) -> dict[str, float] | None:
     """Leads whose slope in the first 20 ms or more of QRS is below half of its later maximum, yet not nothing."""
     if facts.beat is None or facts.qrs is None:
-        return {}
+        return None
     ms = facts.rate_hz / 1000.0
     on, off = facts.qrs
     slope = np.abs(np.gradient(smooth(facts.beat[:, max(0, on - 5) : off + 6], facts.rate_hz, 40.0), axis=1)) * ms
     lead_in = min(5, on)
     first = slope[:, lead_in + round(6 * ms) : lead_in + round((6 + facts.rules.limit("conduction", "delta_ms")) * ms)]
     most = slope[:, lead_in:].max(axis=1)
+    if not first.shape[1]:
+        return None
     out: dict[str, float] = {}
+    share = (first.max(axis=1) / (most + 1e-12)).tolist()
     for k, name in enumerate(facts.leads):
-        if facts.readable(name) and most[k] > 0.01 and first.shape[1]:
-            share = float(first[k].max() / most[k])
-            if 0.08 < share < facts.rules.limit("conduction", "delta_share"):
-                out[name] = round(share, 2)
+        if most[k] > 0.01 and 0.08 < share[k] < facts.rules.limit("conduction", "delta_share") and facts.readable(name):
+            out[name] = round(share[k], 2)
     return out
-
-
-def _paced(facts: Facts, verdict: Verdict, width: Test) -> bool:
-    """A narrow spike before a wide QRS. Below 1000 Hz this is only ever "possible" (CLINICAL.md §1.4)."""
-    spike = compare(None, "paced_share", facts.paced_share, ">=", PACED_SHARE)
-    if not (spike.true and width.true):
-        return False
-    verdict.add(
-        facts.finding("C_PACE_V", NAMES["C_PACE_V"], [width.evidence, spike.evidence], "P2", Certainty.POSSIBLE)
-    )
-    return True

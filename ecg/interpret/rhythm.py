@@ -10,16 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
-from ecg.arrays import Floats
+from ecg.arrays import Flags, Floats
+from ecg.interpret.atrial import calm_p_likeness, flutter
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import compare, rounded
 from ecg.recording import Text
+from ecg.waves import P_LIKE
 
 NAMES = {
     "R_SINUS": Text("窦性心律", "Sinus rhythm"),
     "R_SBRAD": Text("窦性心动过缓", "Sinus bradycardia"),
     "R_STACH": Text("窦性心动过速", "Sinus tachycardia"),
+    "R_SARR": Text("窦性心律不齐", "Sinus arrhythmia"),
     "R_AF": Text("心房颤动", "Atrial fibrillation"),
+    "R_AF_FAST": Text("心房颤动伴快速心室率", "Atrial fibrillation with rapid ventricular response"),
+    "R_AF_SLOW": Text("心房颤动伴缓慢心室率", "Atrial fibrillation with slow ventricular response"),
+    "R_AFL": Text("心房扑动", "Atrial flutter"),
+    "R_PAC": Text("房性早搏", "Premature atrial complex"),
+    "R_PVC_PAT": Text("成对或呈联律的室性早搏", "Premature ventricular complexes in a pattern"),
+    "R_AVB1": Text("一度房室阻滞", "First-degree AV block"),
+    "C_SPR": Text("短PR间期", "Short PR interval"),
     "R_PAUSE": Text("长RR间期", "Long RR interval (pause)"),
     "R_ASYS": Text("心室停搏", "Asystole"),
     "R_VF": Text("心室颤动", "Ventricular fibrillation"),
@@ -54,11 +64,106 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
         for code in ("R_SINUS", "R_AF"):
             verdict.skip(code, ("QRS",), WHY_UNLIKE)
         return
-    fibrillation = _fibrillation(facts, verdict)
+    paced = verdict.has("C_PACE_V") or verdict.has("C_PACE_AV")
+    fluttering = not paced and _flutter(facts, verdict)
+    fibrillation = not paced and not fluttering and _fibrillation(facts, verdict)
     _pause(facts, verdict, fibrillation)
     _ventricular(facts, verdict)
-    if not fibrillation and not _sinus(facts, verdict):
+    if fibrillation or fluttering or paced:
+        return
+    if _sinus(facts, verdict):
+        _premature(facts, verdict)
+        _av_delay(facts, verdict)
+    else:
         _tachycardia(facts, verdict)
+
+
+def _steady(facts: Facts) -> Flags:
+    """Which beats are neither premature nor ventricular, bool [beat]."""
+    return np.array([b.kind == Kind.DOMINANT for b in facts.rhythm.beats], dtype=np.bool_)
+
+
+def _steady_p(facts: Facts) -> tuple[float | None, float | None]:
+    """Share of the dominant beats that have a P like the others', and the median likeness; early beats apart, whose P
+    is another's."""
+    r, marks = facts.rhythm, facts.marks
+    if r.p_share is None or marks is None or marks.p_alike.size != len(r.beats):
+        return r.p_share, r.p_share
+    alike = marks.p_alike[_steady(facts)]
+    alike = alike[np.isfinite(alike)]
+    if alike.size < 3 or facts.measurements.pr_ms is None:
+        return r.p_share, r.p_share
+    return float((alike >= P_LIKE).mean()), float(np.median(alike))
+
+
+def _flutter(facts: Facts, verdict: Verdict) -> bool:
+    """Waves at 240–340/min without rest, where no sinus P stands before the beats."""
+    r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
+    share, _ = _steady_p(facts)
+    if share is not None and share >= limit("rhythm", "sinus_share"):
+        return False
+    found = flutter(facts)
+    if found is None:
+        verdict.skip("R_AFL", ("II", "III", "aVF", "V1"), WHY_P)
+        return False
+    rate, alike = found
+    ratio = 60.0 * rate / m.heart_rate_bpm if m.heart_rate_bpm else None
+    # So fast that one wave hides in QRS: only a regular rhythm at half the atrial rate is taken for flutter.
+    hidden = r.p_share is None
+    least = limit("rhythm", "flutter_hidden_likeness" if hidden else "flutter_likeness")
+    tests = [
+        compare(None, "atrial_hz", rate, ">=", limit("rhythm", "flutter_low_hz")),
+        compare(None, "flutter_likeness", alike, ">=", least),
+        compare(None, "seconds", r.seconds, ">=", 5.0),
+    ]
+    if not all(t.true for t in tests):
+        return False
+    if hidden:
+        steady = float(r.rr_ms.std()) < limit("rhythm", "regular_sd") * float(r.rr_ms.mean())
+        if not steady or ratio is None or abs(ratio - 2.0) > 0.12:
+            return False
+    else:
+        calm = calm_p_likeness(facts)
+        if calm is not None and calm >= limit("rhythm", "af_calm_p"):
+            return False
+    evidence = [t.evidence for t in tests]
+    if ratio is not None:
+        evidence.append(Evidence(None, "conduction_ratio", round(ratio, 1), ">=", 1.0))
+    verdict.add(facts.finding("R_AFL", NAMES["R_AFL"], evidence, "ESC-SVT19 §11; CLINICAL §3.1", Certainty.PROBABLE))
+    return True
+
+
+def _premature(facts: Facts, verdict: Verdict) -> None:
+    """Early beats of the dominant shape in a rhythm with P."""
+    early = sum(b.kind == Kind.PREMATURE for b in facts.rhythm.beats)
+    test = compare(None, "premature_beats", float(early), ">=", 1.0)
+    if test.true:
+        verdict.add(facts.finding("R_PAC", NAMES["R_PAC"], [test.evidence], "P2; CLINICAL §3.1", Certainty.PROBABLE))
+
+
+def _av_delay(facts: Facts, verdict: Verdict) -> None:
+    """PR too long or too short in sinus rhythm."""
+    limit, pr = facts.rules.limit, facts.measurements.pr_ms
+    band = limit("bands", "duration_ms")
+    long = compare(None, "pr_ms", pr, ">", limit("rhythm", "long_pr_ms"), band)
+    verdict.decide(facts, "R_AVB1", NAMES["R_AVB1"], [long], long.true, "BRADY18; CLINICAL §3.1")
+    short = compare(None, "pr_ms", pr, "<", limit("conduction", "short_pr_ms"))
+    if short.true and not verdict.has("C_WPW"):
+        verdict.add(facts.finding("C_SPR", NAMES["C_SPR"], [short.evidence], "P2; CLINICAL §3.3"))
+
+
+def _arrhythmia(facts: Facts, verdict: Verdict) -> None:
+    """PP varies without any early beat."""
+    steady, rr, limit = _steady(facts), facts.rhythm.rr_ms, facts.rules.limit
+    if rr.size < 6 or not steady[1:-1].all():
+        return
+    spread = float(rr.max() - rr.min())
+    tests = [
+        compare(None, "pp_range_ms", spread, ">", limit("rhythm", "arrhythmia_ms")),
+        compare(None, "pp_range_share", spread / float(rr.mean()), ">", limit("rhythm", "arrhythmia_share")),
+    ]
+    if all(t.true for t in tests):
+        verdict.add(facts.finding("R_SARR", NAMES["R_SARR"], [t.evidence for t in tests], "SURA; CLINICAL §3.1"))
 
 
 def _chaos(facts: Facts, verdict: Verdict) -> bool:
@@ -140,7 +245,16 @@ def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
                 "C_WPW_AF", NAMES["C_WPW_AF"], [*evidence, fastest.evidence], "ESC-SVT19 §11.4", Certainty.POSSIBLE
             )
         )
+    calm = calm_p_likeness(facts) if r.p_share is not None else None
+    if calm is not None and calm >= limit("rhythm", "af_calm_p"):
+        # P stands before every unhurried beat: early beats, not fibrillation.
+        return False
     verdict.add(facts.finding("R_AF", NAMES["R_AF"], evidence, "AF24 §3", sure))
+    rate = facts.measurements.heart_rate_bpm
+    for code, op, name in (("R_AF_FAST", ">", "af_fast_bpm"), ("R_AF_SLOW", "<", "af_slow_bpm")):
+        test = compare(None, "heart_rate_bpm", rate, op, limit("rhythm", name))
+        if test.true:
+            verdict.add(facts.finding(code, NAMES[code], [test.evidence], "AF24 §3; CLINICAL §3.1", sure))
     return True
 
 
@@ -169,6 +283,16 @@ def _ventricular(facts: Facts, verdict: Verdict) -> None:
             verdict.add(facts.finding("R_VT_NS", NAMES["R_VT_NS"], evidence, "VA22 §3", Certainty.PROBABLE))
             break
     verdict.add(facts.finding("R_PVC", NAMES["R_PVC"], [Evidence(None, "ventricular_beats", len(wide), ">=", 1)], "P2"))
+    couplets = sum(b - a == 2 for a, b in ventricular_runs(beats))
+    flags = [b.kind == Kind.VENTRICULAR for b in beats]
+    pairs = sum(not x and y and not z for x, y, z in zip(flags, flags[1:], flags[2:], strict=False))
+    tests = [
+        compare(None, "couplets", float(couplets), ">=", 1.0),
+        compare(None, "bigeminal_share", 2.0 * pairs / len(beats), ">=", 0.75),
+    ]
+    if any(t.true for t in tests):
+        evidence = [t.evidence for t in tests if t.true]
+        verdict.add(facts.finding("R_PVC_PAT", NAMES["R_PVC_PAT"], evidence, "P2; CV17; CLINICAL §3.1"))
 
 
 def _sinus(facts: Facts, verdict: Verdict) -> bool:
@@ -177,29 +301,36 @@ def _sinus(facts: Facts, verdict: Verdict) -> bool:
         verdict.skip("R_SINUS", ("P",) if r.p_share is None else ("QRS",), WHY_P)
         return False
     low, high = facts.rules.rules["rhythm"]["p_axis_deg"]
+    least, most = facts.rules.rules["rhythm"]["p_axis_wide_deg"]
+    share, alike = _steady_p(facts)
+    axis = rounded(m.axis_deg.p, "p_axis_deg")
+    typical = axis is not None and low <= axis <= high
+    plain = share is not None and share >= limit("rhythm", "sinus_share")
+    near = alike is not None and alike >= 0.6
     tests = [
-        compare(None, "p_share", r.p_share, ">=", limit("rhythm", "sinus_share")),
-        compare(None, "p_axis_deg", m.axis_deg.p, ">=", low),
-        compare(None, "p_axis_deg", m.axis_deg.p, "<=", high),
-        compare(None, "pr_ms", m.pr_ms, ">=", limit("conduction", "short_pr_ms")),
+        compare(None, "p_share", share, ">=", limit("rhythm", "sinus_probable_share" if near else "sinus_share")),
+        compare(None, "p_axis_deg", axis, ">=", low if typical else least),
+        compare(None, "p_axis_deg", axis, "<=", high if typical else most),
+        compare(None, "pr_ms", m.pr_ms, ">=", limit("rhythm", "sinus_pr_ms")),
     ]
-    delta = verdict.has("C_WPW")
-    truths = [t.true for t in tests[:3]] + [tests[3].true or delta]
+    truths = [t.true for t in tests[:3]] + [tests[3].true or verdict.has("C_WPW")]
     if False in truths:
         return False
     if None in truths:
         verdict.skip("R_SINUS", tuple(t.evidence.measure for t in tests if t.true is None), WHY_P)
         return False
-    evidence = [t.evidence for t in tests]
+    sure = Certainty.DEFINITE if typical and plain else Certainty.PROBABLE
+    evidence = [t.evidence for t in tests if t.true]
     rate = rounded(m.heart_rate_bpm, "heart_rate_bpm") or 0.0
     if rate < limit("rhythm", "brady_bpm"):
         evidence.append(Evidence(None, "heart_rate_bpm", rate, "<", limit("rhythm", "brady_bpm")))
-        verdict.add(facts.finding("R_SBRAD", NAMES["R_SBRAD"], evidence, "BRADY18 §4"))
+        verdict.add(facts.finding("R_SBRAD", NAMES["R_SBRAD"], evidence, "BRADY18 §4; CLINICAL §3.1", sure))
     elif rate > limit("rhythm", "tachy_bpm"):
         evidence.append(Evidence(None, "heart_rate_bpm", rate, ">", limit("rhythm", "tachy_bpm")))
-        verdict.add(facts.finding("R_STACH", NAMES["R_STACH"], evidence, "ESC-SVT19"))
+        verdict.add(facts.finding("R_STACH", NAMES["R_STACH"], evidence, "ESC-SVT19; CLINICAL §3.1", sure))
     else:
-        verdict.add(facts.finding("R_SINUS", NAMES["R_SINUS"], evidence, "P2; ESC-SVT19"))
+        verdict.add(facts.finding("R_SINUS", NAMES["R_SINUS"], evidence, "P2; ESC-SVT19; CLINICAL §3.1", sure))
+    _arrhythmia(facts, verdict)
     return True
 
 
