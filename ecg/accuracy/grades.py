@@ -43,9 +43,9 @@ def section(data: Path, most: int | None) -> str:
     ]
     gain = (
         "A count is taken as 5 µV, which gives an ordinary QRS; the data folder's README says 1 µV, by which the median"
-        " QRS of an acceptable record would be 0.17 mV. The held-out half was scored more than once, in totals only. A chest"
-        " lead held at the amplifier's end for half of the recording was never recorded, which leaves fewer than eight"
-        " independent leads (Q_LEADSET, D); a lead that is merely flat stays Q_OFF (C)."
+        " QRS of an acceptable record would be 0.17 mV. The held-out half was scored more than once, in totals only."
+        " A chest lead held at the amplifier's end for half of the recording was never recorded: fewer than eight"
+        " independent leads are left (Q_LEADSET, D); a lead that is merely flat stays Q_OFF (C)."
     )
     return goals(rows) + f"\n\n{gain}\n\nGrades of sets that were published as readable: " + "; ".join(clean) + "."
 
