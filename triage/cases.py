@@ -302,7 +302,7 @@ def _open(transaction: Transaction, rated: Rated) -> str:
     }
     transaction.connection.execute(_OPEN, row)
     transaction.event(exam.county_id, "case.opened", _told(rated), site=exam.site_id, case=case)
-    _alert(transaction, rated, case)
+    _alert(transaction, rated, case, exam.site_id)
     return case
 
 
@@ -326,9 +326,12 @@ def _join(transaction: Transaction, rated: Rated, case: Row[Any]) -> None:
         values |= _all_read(transaction, rated, case)
     key = {"county": exam.county_id, "which": case.id}
     transaction.connection.execute(_UPDATE_CASE.values(**values), key)
-    transaction.event(exam.county_id, "case.changed", _told(rated), site=exam.site_id, case=case.id)
+    # a case is where it was opened, whoever's exam joins it: there it is heard of, and nowhere else
+    transaction.event(exam.county_id, "case.changed", _told(rated), site=case.site_id, case=case.id)
+    if exam.site_id != case.site_id:
+        transaction.event(exam.county_id, "exam.changed", _told(rated), site=exam.site_id)
     if calls:
-        _alert(transaction, rated, case.id)
+        _alert(transaction, rated, case.id, case.site_id)
 
 
 def _asks_for_more(rated: Rated, case: Row[Any]) -> bool:
@@ -396,7 +399,7 @@ def _told(rated: Rated) -> dict[str, Any]:
     }
 
 
-def _alert(transaction: Transaction, rated: Rated, case: str) -> None:
+def _alert(transaction: Transaction, rated: Rated, case: str, site: str) -> None:
     """Raise an alert where the colour asks for one and no alert of this case that still runs is as urgent."""
     exam, colour = rated.exam, rated.rating.colour
     if colour is None or colour not in ALERTED:
@@ -412,8 +415,8 @@ def _alert(transaction: Transaction, rated: Rated, case: str) -> None:
     alert = _insert_alert(transaction, rated, case, next_step_at) if same is None else same.id
     if same is not None:
         _raise_again(transaction, rated, same, next_step_at)
-    transaction.event(exam.county_id, "alert.raised", _raised(rated, alert, next_step_at), site=exam.site_id, case=case)
-    place = escalation.Place(exam.county_id, alert, case, exam.id, exam.site_id)
+    transaction.event(exam.county_id, "alert.raised", _raised(rated, alert, next_step_at), site=site, case=case)
+    place = escalation.Place(exam.county_id, alert, case, exam.id, site)
     escalation.call_step(transaction, place, colour, 0, "raised")
 
 
