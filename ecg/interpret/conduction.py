@@ -86,7 +86,11 @@ def _nearly(facts: Facts, short: Test, wide: Test, delta: Test) -> bool:
         return False
     if short.true:
         return (m.qrs_ms or 0.0) >= limit("conduction", "wpw_doubtful_qrs_ms")
-    return bool(wide.true) and m.pr_ms <= limit("conduction", "wpw_doubtful_pr_ms")
+    # With a PR that is not short, QRS must be plainly wide and P to J no longer than a normal heart's: the accessory
+    # pathway takes from PR what it gives to QRS, a bundle branch block does not.
+    broad = (m.qrs_ms or 0.0) >= limit("conduction", "bbb_ms")
+    brief = m.pr_ms + (m.qrs_ms or 0.0) <= limit("conduction", "wpw_pj_ms")
+    return bool(wide.true) and broad and brief and m.pr_ms <= limit("conduction", "wpw_doubtful_pr_ms")
 
 
 def interpret(facts: Facts, verdict: Verdict) -> None:

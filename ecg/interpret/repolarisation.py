@@ -32,6 +32,7 @@ WHY_BARRED = Text(
     "左束支阻滞、起搏、预激、室速或房扑时ST-T不作判断。",
     "ST–T is not judged with LBBB, pacing, pre-excitation, VT or flutter.",
 )
+WHY_ST = Text("ST段不能判断（滤波、增益或心搏不足）。", "ST cannot be judged (filter, gain, or too few beats).")
 WHY_QT = Text("心率过快、T波过低或终点不明，QT不作判断。", "Too fast, T too flat or its end unsure: QT is not judged.")
 STRAIN = Argument(
     "H_LVH",
@@ -51,9 +52,10 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
         for code in NAMES:
             verdict.skip(code, ("age",), WHY_CHILD)
         return
-    if any(verdict.has(c) for c in SUPPRESSED_BY) or not facts.st_usable:
+    barred = next((code for code in SUPPRESSED_BY if verdict.has(code)), None)
+    if barred or not facts.st_usable:
         for code in ST_T:
-            verdict.skip(code, ("ST",), WHY_BARRED)
+            verdict.skip(code, (barred or "ST",), WHY_BARRED if barred else WHY_ST)
     else:
         _depression(facts, verdict)
         _inversion(facts, verdict)
