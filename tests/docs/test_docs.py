@@ -195,5 +195,5 @@ def _finding_codes() -> set[str]:
 
 def test_every_finding_is_in_the_glossary_and_no_other() -> None:
     text = (DOCS / "glossary.md").read_text("utf-8")
-    named = set(re.findall(r"`((?:[RCHQ]|STEMI|STE|VF)_[A-Z0-9_]+)`", text))
+    named = set(re.findall(r"`((?:[CEHNQRSTVX]|STEMI|STE|VF)_[A-Z0-9_]+)`", text))
     assert _finding_codes() == named
