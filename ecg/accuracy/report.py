@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg.accuracy import acute, analytic, cost, grades, peers, pictures, prints, rhythm, swaps, truth, waves
+from ecg.accuracy import acute, analytic, cost, grades, peers, pictures, prints, rhythm, statements, swaps, truth, waves
 from ecg.accuracy.table import goals
 from ecg.analysis import VERSION
 
@@ -59,6 +59,7 @@ def written(
     add("Exchanged electrodes", "ptbxl", lambda: swaps.section(data, most))
     add("Quality, CinC 2011", "cinc2011", lambda: grades.section(data, most))
     add("Acute findings", "ludb", lambda: acute.section(data, most, drawings))
+    add("Statements against the labels", "labels.csv", lambda: statements.section(data, most))
     add("Fingerprints", "", lambda: prints.section(data, most))
     add("Cost and robustness", "ludb", lambda: goals(list(cost.rows(data, most, sizes.peers, clock))))
     if drawings is not None and lines:
