@@ -114,7 +114,7 @@ class Feed:
         self.prev = row["seq"]
         return frame
 
-    def moved(self, actor: Actor, last_visible: int) -> dict[str, Any] | None:
+    def moved(self, actor: Actor, last_visible: int, last: int) -> dict[str, Any] | None:
         """The actor as they are now: a ``resync`` frame if they may see more or less than before, else nothing. What
         the screen holds is then no longer what it may hold: it reads its lists anew, and goes on from here.
         """
@@ -122,7 +122,7 @@ class Feed:
         self.actor = actor
         if (before.role, before.site, before.county) == (actor.role, actor.site, actor.county):
             return None
-        self.prev = last_visible
+        self.position, self.prev = max(self.position, last), last_visible  # what came before is in what it reads
         return {"type": "resync", "why": "rights"}
 
     def beat(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -204,6 +205,7 @@ class Session:
             if not await self._ledger.aread(lambda connection, now=now: signin.is_live(connection, self._actor, now)):
                 await self._socket.close(feed.CLOSE_SESSION_ENDED, "signed out")
                 return
+            await self._moved(now)
             if loop.time() >= extend_at:
                 await signin.extend(self._ledger, self._actor)
                 extend_at = loop.time() + EXTEND_S
@@ -212,6 +214,26 @@ class Session:
                     await duty.feed_lives(self._ledger, self._actor)
                 alive_at = loop.time() + duty.FEED_EVERY_S
             await asyncio.sleep(SESSION_CHECK_S)
+
+    async def _moved(self, now: int) -> None:
+        """Who they are now: another role or site shows them something else, and the screen is told to read anew."""
+        if self._actor.is_device:
+            return
+
+        def look(connection: Any) -> tuple[Actor, int, int]:
+            session = signin.session(connection, self._actor, now)
+            if session is None:  # it has just ended: the next look closes the socket
+                return self._actor, 0, 0
+            person = session.person
+            actor = replace(self._actor, name=person.name, role=person.role, site=person.site)
+            sees = feed.sees(actor, {"county_id": actor.county, "site_id": actor.site})
+            visible = events.last(connection, actor.county, actor.site) if sees else 0
+            return actor, visible, events.last(connection, actor.county)
+
+        self._actor, visible, last = await self._ledger.aread(look)
+        frame = self._feed.moved(self._actor, visible, last)
+        if frame is not None:
+            await self._send(frame)
 
 
 async def serve(socket: WebSocket, ledger: Ledger, hub: Hub) -> None:

@@ -151,9 +151,9 @@ def test_snapshot_and_events_are_the_snapshot_of_now(county: World, walk: list[t
 def test_who_may_see_something_else_now_reads_anew() -> None:
     doctor = Actor("c", "p", "n", Role.CARDIOLOGIST, None)
     feed = Feed(doctor, "e", position=9, prev=9)
-    assert feed.moved(doctor, 9) is None
+    assert feed.moved(doctor, 9, 9) is None
     local = Actor("c", "p", "n", Role.CARDIOLOGIST, "s1")
-    assert feed.moved(local, 4) == {"type": "resync", "why": "rights"}
+    assert feed.moved(local, 4, 9) == {"type": "resync", "why": "rights"}
     row = {"county_id": "c", "seq": 10, "at": 0, "kind": "k", "case_id": None, "data": {}}
     assert feed.shown({**row, "site_id": "s2"}) is None
     following = feed.shown({**row, "seq": 11, "site_id": "s1"})

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
 from county import signin
+from ledger import schema
 from server.app import make_app
 from server.settings import Settings
 from tests.support.serving import wait_until
@@ -230,6 +231,17 @@ def test_signing_out_closes_every_feed_with_4401(world: World, address: str) -> 
         asyncio.run(signin.sign_out(world.ledger, world.actors["second"]))
         assert closed_with(doctor) == 4401
         assert other.next("beat")["type"] == "beat"
+
+
+@on_sqlite
+def test_whoever_works_elsewhere_now_reads_anew_and_hears_only_that_place(world: World, address: str) -> None:
+    with Screen(address, world.tokens["second"]) as doctor:
+        doctor.next("hello")
+        world.set(schema.person, world.actors["second"].id, site_id=world.other_site)
+        assert doctor.next("resync")["why"] == "rights"
+        world.sent(RED)
+        there = world.sent(RED, site=world.other_site)
+        assert doctor.next("event")["data"]["exam"] == there
 
 
 @on_sqlite
