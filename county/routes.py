@@ -84,6 +84,9 @@ class SiteTodayDocument(SiteDocument):
     last_exam_at: Time | None
     sent_today: int
     open_colour: str | None = Field(description="Of its most urgent open case that was analysed.")
+    live_at: Time | None = Field(description="Since when it counts for coverage and silence.")
+    expected_every_s: int | None = Field(description="How often it sends, where that was set; else it is learned.")
+    silent_at: Time | None = Field(description="Since when it is held to be silent.")
 
 
 class SitesDocument(BaseModel):
@@ -170,6 +173,9 @@ def _site_today(one: sites.SiteToday) -> SiteTodayDocument:
         last_exam_at=iso(site.last_exam_at),
         sent_today=one.sent_today,
         open_colour=one.open_colour,
+        live_at=iso(one.live_at),
+        expected_every_s=one.expected_every_s,
+        silent_at=iso(one.silent_at),
     )
 
 

@@ -18,6 +18,7 @@ CHINA = timezone(timedelta(hours=8))  # one zone for the whole country, no summe
 
 _S, _E, _K = schema.site.c, schema.exam.c, schema.case.c
 _FIELDS = (_S.id, _S.name, _S.township, _S.phone, _S.map_x, _S.map_y, _S.last_exam_at)
+_WATCH = (_S.live_at, _S.expected_every_s, _S.silent_at)
 _ADD = insert(schema.site)
 # One site by its id.
 _ONE = select(*_FIELDS).where(_S.county_id == bindparam("county"), _S.id == bindparam("site"))
@@ -25,6 +26,7 @@ _ONE = select(*_FIELDS).where(_S.county_id == bindparam("county"), _S.id == bind
 _ALL = (
     select(
         *_FIELDS,
+        *_WATCH,
         select(func.count())
         .select_from(schema.exam)
         .where(_E.county_id == _S.county_id, _E.site_id == _S.id, _E.received_at >= bindparam("since"))
@@ -57,11 +59,18 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class SiteToday:
-    """A clinic and its day: exams sent since midnight, and the colour of its most urgent open case."""
+    """A clinic and its day: exams sent since midnight, and the colour of its most urgent open case.
+
+    ``live_at``: since when it counts; ``expected_every_s``: how often it sends, where that was set; ``silent_at``:
+    since when it is held to be silent.
+    """
 
     site: Site
     sent_today: int
     open_colour: str | None
+    live_at: int | None
+    expected_every_s: int | None
+    silent_at: int | None
 
 
 def add(
@@ -111,7 +120,7 @@ def all_sites(connection: Connection, county: str, now: int) -> list[SiteToday]:
     for site, colour in connection.execute(_OPEN, {"county": county}):
         worst.setdefault(site, colour)
     rows = connection.execute(_ALL, {"county": county, "since": midnight(now)})
-    return [SiteToday(Site(*row[:7]), row.sent, worst.get(row.id)) for row in rows]
+    return [SiteToday(Site(*row[:7]), row.sent, worst.get(row.id), *row[7:10]) for row in rows]
 
 
 def midnight(now: int) -> int:

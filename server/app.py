@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 import county.http
 import county.routes
 import ingest.routes
+import triage.ladder_routes
 import triage.routes
 from county import audit
 from ecg.analysis import VERSION
@@ -44,7 +45,14 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     feeds = Feeds()
     desk = Desk(ledger, settings)
     app.state.ledger, app.state.settings, app.state.desk, app.state.feeds = ledger, settings, desk, feeds
-    for room in (county.routes.router, ingest.routes.router, triage.routes.router, health.router, pages.router()):
+    for room in (
+        county.routes.router,
+        ingest.routes.router,
+        triage.routes.router,
+        triage.ladder_routes.router,
+        health.router,
+        pages.router(),
+    ):
         app.include_router(room)
     app.mount("/assets", pages.assets(), name="assets")
     county.http.install(app)

@@ -218,6 +218,7 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/uploads/{upload}"): (OVERRIDE, lambda _: {"headers": TUS}),
     ("GET", "/v1/worklist"): (SEE_CASES, plain),
     ("GET", "/v1/cases/{case}"): (SEE_CASE, plain),
+    ("GET", "/v1/cases/{case}/ladder"): (SEE_CASE, plain),
     ("POST", "/v1/cases/{case}/acknowledge"): (ACKNOWLEDGE, action),
     ("POST", "/v1/cases/{case}/confirm"): (DECIDE, action),
     ("POST", "/v1/cases/{case}/downgrade"): (DECIDE, action),

@@ -14,7 +14,7 @@ from county import contacts
 from ledger import due, schema
 from tests.triage.gateway import Gateway
 from tests.triage.kit import RED, WANG, World, steps
-from triage import channels, deliveries, policies
+from triage import channels, deliveries, ladder_routes, policies
 from triage.channels import Outcome
 from triage.deliveries import Deliverer, Job
 
@@ -60,7 +60,10 @@ def deliver(world: World, send: Callable[[Job], Outcome] | None = None) -> int:
 
 def state_of(world: World) -> list[tuple[str, str]]:
     names = {actor.id: who for who, actor in world.actors.items()}
-    rows = sorted(world.rows(schema.delivery), key=lambda row: row["id"])
+    order = list(world.actors)
+    rows = sorted(
+        world.rows(schema.delivery), key=lambda row: (row["created_at"], order.index(names[row["person_id"]]))
+    )
     return [(names[row["person_id"]], row["state"]) for row in rows]
 
 
@@ -79,6 +82,23 @@ def test_each_rung_rings_whom_it_names_once(phones: World, gateway: Gateway) -> 
     assert said["text"].startswith("上坪村卫生室（上坪乡）：")
     assert "王建国" not in str(gateway.asked) + str(phones.rows(schema.delivery))
     assert "第3次呼叫" in gateway.asked[2]["text"]
+
+
+def test_the_screen_shows_every_call_and_what_became_of_it(phones: World) -> None:
+    exam = phones.sent(RED)
+    phones.clock.advance(60)
+    phones.climb()
+    deliver(phones)
+    case = phones.case_of(exam)["id"]
+    seen = phones.ledger.read(lambda c: ladder_routes.ladders(c, phones.actors["coordinator"], case))
+    assert seen is not None
+    (shown,) = seen.items
+    assert [(call.step, len(call.messages)) for call in shown.calls] == [(0, 0), (1, 2)]
+    assert {message.state for message in shown.calls[1].messages} == {"delivered"}
+    assert "127.0.0.1" not in seen.model_dump_json()
+    for who in ("clinic", "neighbour", "administrator"):
+        other = phones.actors[who]
+        assert phones.ledger.read(lambda c, other=other: ladder_routes.ladders(c, other, case)) is None
 
 
 def test_a_patients_name_is_sent_only_where_the_county_allows_it(phones: World, gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from county import contacts
+from county import contacts, sites
 from ledger import schema
 from ledger.clock import SECOND
 from tests.triage.kit import GREEN, HOUR, World
@@ -50,6 +50,8 @@ def test_told_once_and_heard_again_once(world: World) -> None:
         told += [hour] * silence.check(world.ledger)
     assert told == [6]
     (event,) = world.events("site.silent")
+    today = world.ledger.read(lambda connection: sites.all_sites(connection, world.county, world.clock.now()))
+    assert {one.site.id: one.silent_at is not None for one in today} == {world.site: True, world.other_site: False}
     assert (event["site_id"], event["data"]["expected_every_s"]) == (world.site, 6 * 3600)
     assert [row["words"]["title"] for row in world.rows(schema.delivery)] == ["【站点静默】心电网"]
     world.sent(GREEN)
