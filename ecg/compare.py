@@ -271,8 +271,9 @@ def _correlation(held: _Pair) -> float | None:
 
 
 def _same_qrs(held: _Pair, correlation: float | None) -> bool | None:
-    if _wide(held.now) != _wide(held.prior):
-        return False
+    width = _overall(held, "qrs_ms")
+    if _wide(held.now) != _wide(held.prior) and (width is None or abs(width) >= held.limits["match"]["width_ms"]):
+        return False  # the same block on both sides of 120 ms is none that came or went
     return None if correlation is None else correlation >= held.limits["match"]["qrs_correlation"]
 
 

@@ -65,6 +65,8 @@ def stated(repository: Path) -> dict[str, str]:
     for path in sorted((repository / "ecg").rglob("*.py")):
         module = path.relative_to(repository).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if module.endswith("/q_waves.py") and isinstance(node, ast.Constant) and str(node.value).startswith("Q_"):
+                found.setdefault(str(node.value), module)
             for code in _keys_of_names(node) if "interpret" in module else _quality(node, module):
                 found.setdefault(code, module)
     return found

@@ -71,6 +71,14 @@ def _table(heading: str) -> dict[str, str]:
     return {code: row[1].strip() for row in rows for code in re.findall(r"`([A-Z0-9_*]+)`", row[0])}
 
 
+def _cases_value(node: ast.stmt) -> ast.expr | None:
+    """What is assigned to ``CASES``, if this is that assignment."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return node.value if any(isinstance(t, ast.Name) and t.id == "CASES" for t in targets) else None
+
+
 @cache
 def cases() -> dict[str, tuple[Path, tuple[str, ...]]]:
     """Every ``CASES`` entry: where it stands and the functions that it names (a table) or that run it (``Case``s)."""
@@ -78,16 +86,7 @@ def cases() -> dict[str, tuple[Path, tuple[str, ...]]]:
     for path in sorted((REPOSITORY / "tests" / "ecg").glob("test_*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         for node in tree.body:
-            targets = (
-                node.targets
-                if isinstance(node, ast.Assign)
-                else [node.target]
-                if isinstance(node, ast.AnnAssign)
-                else []
-            )
-            if not any(isinstance(t, ast.Name) and t.id == "CASES" for t in targets):
-                continue
-            value: ast.expr | None = node.value
+            value = _cases_value(node)
             if isinstance(value, ast.Dict):
                 table: dict[str, tuple[str, ...]] = ast.literal_eval(value)
                 for code, names in table.items():
