@@ -30,3 +30,13 @@ def floats(values: Any) -> Floats:
 def ints(values: Any) -> Ints:
     """The values as indices."""
     return np.asarray(values, dtype=np.intp)
+
+
+def middle(values: Floats, axis: int) -> Floats:
+    """The median along an axis, of values without NaN.
+
+    ``numpy.median`` selects; for the ten or twenty values that beats are, sorting them takes a quarter of its time.
+    """
+    ordered: Floats = np.moveaxis(np.sort(values, axis=axis), axis, 0)
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else 0.5 * (ordered[half - 1] + ordered[half])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecg.arrays import Floats, Ints, steps
+from ecg.arrays import Floats, Ints, middle, steps
 from ecg.beats.shapes import AVERAGED
 
 BEFORE_MS = 500.0
@@ -26,4 +26,4 @@ def average(signal: Floats, rate_hz: float, samples: Ints) -> tuple[Floats, int,
     beats = signal[:, at]
     if used.size == 1:
         return beats[:, 0], before, 1
-    return np.median(beats, axis=1), before, int(used.size)
+    return middle(beats, axis=1), before, int(used.size)

@@ -80,6 +80,7 @@ class Facts:
     marks: BeatMarks | None = None
     outline: Outline | None = None
     spikes: Ints = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    known: dict[tuple[str, str], float | None] = field(default_factory=dict[tuple[str, str], float | None], repr=False)
     held: set[str] = field(default_factory=set[str])
 
     @property
@@ -105,6 +106,12 @@ class Facts:
     def value(self, lead: str, measure: str) -> float | None:
         """A lead's measurement, rounded as it is compared; ``None`` where it cannot be read. ``-aVR`` is the inverted
         aVR."""
+        asked = (lead, measure)
+        if asked not in self.known:
+            self.known[asked] = self._value(lead, measure)
+        return self.known[asked]
+
+    def _value(self, lead: str, measure: str) -> float | None:
         name = lead.removeprefix("-")
         if not self.readable(name) or name not in self.measurements.leads:
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from ecg.analysis import Evidence
 
@@ -37,9 +38,13 @@ def rounded(value: float | None, measure: str) -> float | None:
     name)."""
     if value is None or value != value:
         return None
-    digits = DECIMALS.get(measure.rsplit("_", 1)[-1], 4)
-    out = round(value, digits)
+    out = round(value, _digits(measure))
     return 0.0 if out == 0 else out
+
+
+@cache
+def _digits(measure: str) -> int:
+    return DECIMALS.get(measure.rsplit("_", 1)[-1], 4)
 
 
 def compare(lead: str | None, measure: str, value: float | None, op: str, limit: float, band: float = 0.0) -> Test:

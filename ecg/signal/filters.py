@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, counted, floats, steps
+from ecg.arrays import Flags, Floats, Ints, counted, floats, middle, steps
 
 MAINS_HZ = (50.0, 60.0)
 MAINS_ON_MV = 0.010
@@ -107,7 +107,7 @@ def baseline_through_knots(signal: Floats, rate_hz: float, onsets: Ints, half: b
     if ends.size < 2:
         return None
     windows = signal[:, (ends[:, None] + np.arange(-width, 0)[None, :])]
-    level = np.median(windows, axis=2)
+    level = middle(windows, axis=2)
     centre = np.asarray(ends - (width / 2 + 0.5), dtype=np.float64)
     return _spline(centre, level, signal.shape[1])
 
