@@ -385,3 +385,46 @@ def test_states_of_the_ledger_are_those_of_the_tables(world: World) -> None:
     exam = world.sent(RED)
     assert world.row(schema.exam, id=exam)["status"] in set(states.Exam)
     assert world.case_of(exam)["state"] in set(states.Case)
+
+
+# --- another territory -----------------------------------------------------------------------------------------------
+
+INFERIOR, ANTERIOR = finding("STEMI_INF"), finding("STEMI_ANT")
+
+
+def test_another_territory_in_the_same_colour_calls_anew(world: World) -> None:
+    first = world.sent(INFERIOR, patient=WANG)
+    case = world.case_of(first)["id"]
+    world.do("cardiologist", "acknowledge", case)
+    world.clock.advance(60)
+    world.sent(INFERIOR, patient=WANG)  # the same territory: heard already
+    assert [alert["topic"] for alert in world.alerts(case)] == ["STEMI_INF"]
+    assert world.case_of(first)["state"] == "acknowledged"
+    third = world.sent(INFERIOR, ANTERIOR, patient=WANG)
+    assert world.case_of(third)["id"] == case
+    assert [alert["topic"] for alert in world.alerts(case)] == ["STEMI_INF", "STEMI_ANT+STEMI_INF"]
+    assert world.case_of(first)["state"] == "open"  # somebody must look again
+    world.sent(ANTERIOR, patient=WANG)
+    assert len(world.alerts(case)) == 2
+
+
+def test_the_first_territory_belongs_to_the_call_before_it(world: World) -> None:
+    exam = world.unread(urgent=True)
+    case = world.case_of(exam)["id"]
+    world.do("cardiologist", "acknowledge", case)
+    world.analyse(exam, INFERIOR)
+    world.rate()
+    assert (len(world.alerts(case)), world.case_of(exam)["state"]) == (1, "acknowledged")
+    assert world.case_of(exam)["reason"]["code"] == "STEMI_INF"
+
+
+def test_an_exam_of_another_clinic_tells_the_cases_own_people_and_its_own_clinic(world: World) -> None:
+    world.sent(YELLOW, patient=WANG)
+    last = world.events()[-1]["seq"]
+    beside = world.sent(RED, patient=WANG, site=world.other_site)
+    case = world.case_of(beside)
+    assert case["site_id"] == world.site
+    told = [(event["kind"], event["site_id"], event["case_id"]) for event in world.events() if event["seq"] > last]
+    assert ("case.changed", world.site, case["id"]) in told
+    assert ("alert.raised", world.site, case["id"]) in told
+    assert ("exam.changed", world.other_site, None) in told

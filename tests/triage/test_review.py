@@ -420,3 +420,121 @@ def test_the_first_look_of_a_cardiologist_is_seen_and_stays(world: World) -> Non
     assert len([event for event in world.events("case.changed") if "seen_by" in event["data"]]) == 1
     with pytest.raises(Problem):
         asyncio.run(review.open_case(world.ledger, world.actors["clinic"], case))
+
+
+# --- whose hand ------------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_is_seen_by_others_lasts_and_is_renewed(world: World) -> None:
+    case = opened(world, YELLOW)
+    taken = world.do("cardiologist", "claim", case)
+    assert (taken["owner"]["id"], taken["state"]) == (world.actors["cardiologist"].id, "open")
+    assert taken["owner_until_at"] == iso(world.clock.at + 300_000_000)
+    assert world.worklist("second")[0]["owner"]["id"] == world.actors["cardiologist"].id
+    problem = refused(lambda: world.do("second", "claim", case))
+    assert (problem.status, problem.more["reasons"]) == (409, ["take_over"])
+    world.clock.advance(200)
+    world.do("cardiologist", "message", case, text="正在看")
+    world.clock.advance(200)  # renewed by what its owner did
+    assert refused(lambda: world.do("second", "claim", case)).status == 409
+    world.clock.advance(101)
+    assert world.do("second", "claim", case)["owner"]["id"] == world.actors["second"].id
+
+
+def test_a_case_is_taken_over_only_knowingly(world: World) -> None:
+    case = opened(world, YELLOW)
+    before = world.row(schema.case, id=case)["seq"]
+    world.do("cardiologist", "claim", case)
+    assert refused(lambda: world.do("second", "claim", case, seen=before, reason="take_over")).status == 409
+    mine = world.row(schema.case, id=case)["seq"]
+    world.do("second", "claim", case, reason="take_over")
+    problem = refused(lambda: world.do("cardiologist", "confirm", case, seen=mine))  # and the first one learns of it
+    assert problem.more["case"]["owner"]["id"] == world.actors["second"].id
+
+
+def test_a_released_case_calls_again_at_once(world: World) -> None:
+    world.on_duty(first="cardiologist", backup="second", coordinator="coordinator")
+    case = opened(world)
+    world.do("cardiologist", "acknowledge", case)
+    assert refused(lambda: world.do("second", "release", case)).status == 409
+    assert world.climb() == 0
+    released = world.do("cardiologist", "release", case)
+    assert (released["owner"], released["owner_until_at"]) == (None, None)
+    assert world.climb() == 1
+    assert world.events("alert.climbed")[-1]["data"]["why"] == "undecided"
+
+
+# --- to the clinic ---------------------------------------------------------------------------------------------------
+
+
+def test_a_retake_names_the_electrodes_and_the_next_exam_is_linked(world: World) -> None:
+    first = world.sent(RED, patient=WANG)
+    case = world.case_of(first)["id"]
+    problem = refused(lambda: world.do("cardiologist", "retake", case, reason="reversed"))
+    assert (problem.type, "RA" in problem.more["electrodes"]) == ("electrodes-needed", True)
+    assert refused(lambda: world.do("cardiologist", "retake", case, reason="x")).type == "reason-needed"
+    odd: dict[str, Any] = {"reason": "off", "electrodes": ("V77",)}
+    assert refused(lambda: world.do("cardiologist", "retake", case, **odd)).type == "electrodes-needed"
+    world.do("cardiologist", "retake", case, reason="reversed", electrodes=("RA", "LA"))
+    (advice,) = [one for one in world.shown(first)["advice"] if one["code"] == "RETAKE"]
+    assert advice["zh"] == "医生请您重做一次心电图：右臂（红）、左臂（黄）电极可能接反，请核对。"
+    assert "right arm (red) and left arm (yellow)" in advice["en"]
+    seen = world.row(schema.case, id=case)["seq"]
+    world.clock.advance(120)
+    second = world.sent(GREEN, patient=WANG)
+    shown = world.opened(case)
+    assert shown["exams"] == [first, second]
+    assert [(one["exam"], one["other"], one["how"]) for one in shown["links"]] == [(second, first, "retake")]
+    # it came: whoever has not seen it asks for no other
+    assert refused(lambda: world.do("cardiologist", "retake", case, seen=seen, reason="noise")).status == 409
+    assert shown["colour"] == "RED"  # a better tracing lowers nothing by itself
+
+
+def test_the_retake_of_a_stood_down_case_is_linked_too(world: World) -> None:
+    first = world.sent(RED, patient=WANG)
+    case = world.case_of(first)["id"]
+    world.do("cardiologist", "retake", case, reason="noise")
+    world.do("cardiologist", "stand-down", case, reason="artefact")
+    second = world.sent(GREEN, patient=WANG)
+    linked = {(row["exam_id"], row["other_id"]) for row in world.rows(schema.exam_link)}
+    assert linked == {(second, first)}
+    assert world.case_of(second)["id"] != case
+    assert world.rows(schema.exam_link, exam_id=world.sent(GREEN)) == []  # nobody's is not
+
+
+def test_a_message_is_read_back_in_the_clinics_words(world: World) -> None:
+    exam = world.sent(ORANGE)
+    case = world.case_of(exam)["id"]
+    assert refused(lambda: world.do("coordinator", "message", case, text=" \n ")).type == "text-needed"
+    sent = world.do("coordinator", "message", case, text="救护车\x00 20 分钟到")
+    (message,) = sent["messages"]
+    assert (message["text"], message["from"]["id"]) == ("救护车 20 分钟到", world.actors["coordinator"].id)
+    assert world.events("message.sent")[-1]["data"]["message"] == message["id"]
+    assert "救护车" not in json.dumps(world.events(), ensure_ascii=False)
+    assert world.shown(exam)["messages"] == [message]
+    before = world.row(schema.case, id=case)["seq"] - 1
+    unseen = refused(lambda: world.do("clinic", "read-back", case, seen=before, message=message["id"]))
+    assert unseen.status == 409
+    assert refused(lambda: world.do("neighbour", "read-back", case, message=message["id"])).status == 404
+    read = world.do("clinic", "read-back", case, message=message["id"], text="收到，20 分钟")
+    assert (read["messages"][0]["read_back"], read["messages"][0]["read_back_at"]) == (
+        "收到，20 分钟",
+        iso(world.clock.at),
+    )
+    assert refused(lambda: world.do("clinic", "read-back", case, message=message["id"])).status == 409
+    assert refused(lambda: world.do("clinic", "read-back", case, message="0" * 26)).status == 404
+    assert read["read_back_at"] is None  # the answer is another matter
+
+
+def test_a_coordinator_stops_the_calling_and_the_case_still_waits(world: World) -> None:
+    case = opened(world)
+    assert refused(lambda: world.do("coordinator", "stop", case, reason="tired")).type == "reason-needed"
+    assert refused(lambda: world.do("cardiologist", "stop", case, reason="other")).status == 403
+    stopped = world.do("coordinator", "stop", case, reason="handled_by_phone")
+    assert (stopped["state"], stopped["alert"]["stop_reason"]) == ("open", "handled_by_phone")
+    world.clock.advance(3600)
+    assert world.climb() == 0
+    assert case in {item["case"] for item in world.worklist()}
+    assert refused(lambda: world.do("coordinator", "stop", case, reason="other")).status == 409
+    assert world.do("cardiologist", "confirm", case)["state"] == "confirmed"
+    assert {alert["state"] for alert in world.alerts(case)} == {"decided"}
