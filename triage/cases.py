@@ -217,11 +217,7 @@ def table_of(connection: Connection, county: str, now: int) -> rating_table.Tabl
     it.
     """
     text = connection.execute(_TABLE, {"county": county, "now": now}).scalar_one_or_none()
-    try:
-        return None if text is None else rating_table.parsed(text)
-    except rating_table.BadTable as error:
-        log.error("rating.table-not-understood", county=county, error=str(error))
-        return None
+    return None if text is None else rating_table.usable(text)
 
 
 def facts_of(connection: Connection, exam: Row[Any], is_held: bool = False) -> Facts:

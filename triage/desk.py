@@ -21,6 +21,7 @@ from triage.cases import rate_due
 from triage.deliveries import Deliverer
 from triage.escalation import Watch, climb_due
 from triage.live import Hub
+from triage.rating_trial import unusable
 from triage.wrong_patient import Recent
 
 log = structlog.get_logger("desk")
@@ -79,6 +80,7 @@ class Desk:
         await self.hub.poll()
         self._feeding = asyncio.create_task(self._feed_forever(hinted))
         await loop.run_in_executor(None, self.analyser.start)
+        await loop.run_in_executor(None, self._say_unusable)
         loops = {
             "rate": self._rate_forever,
             "climb": self._climb_forever,
@@ -89,6 +91,11 @@ class Desk:
             thread = threading.Thread(target=work, name=f"desk-{name}", daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _say_unusable(self) -> None:
+        """A county's own table that this version cannot take is said at the start; the default rates meanwhile."""
+        for county, version, why in self.ledger.read(lambda connection: unusable(connection, self.ledger.clock.now())):
+            log.error("rating.table-unusable", county=county, version=version, why=why)
 
     async def stop(self) -> None:
         """End every loop; what is due stays due."""

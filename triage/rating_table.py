@@ -131,6 +131,15 @@ def checked(text: str) -> Table:
     return table
 
 
+@lru_cache(maxsize=64)
+def usable(text: str) -> Table | None:
+    """A county's table in force, or ``None`` where it does not fit this version: then the default rates."""
+    try:
+        return checked(text)
+    except BadTable:
+        return None
+
+
 # --- the form --------------------------------------------------------------------------------------------------------
 
 Fault = tuple[str, str]

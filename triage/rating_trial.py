@@ -33,6 +33,7 @@ _LAST = select(func.max(_F.version)).where(_F.county_id == bindparam("county"), 
 _ONE = select(schema.county_file).where(
     _F.county_id == bindparam("county"), _F.kind == KIND, _F.version == bindparam("version")
 )
+_IN_FORCE = select(schema.county_file).where(_F.kind == KIND, _F.active_from_at <= bindparam("now"))
 _INSERT = insert(schema.county_file)
 _ACTIVATE = update(schema.county_file).where(
     _F.county_id == bindparam("county"), _F.kind == KIND, _F.version == bindparam("which")
@@ -77,6 +78,19 @@ def trial(connection: Connection, county: str, text: str, now: int) -> dict[str,
                 examples.append({"exam": exam.id, "change": what})
     ordered = sorted(changed.items(), key=lambda one: -one[1])
     return {"exams": count, "days": DAYS, "red": red, "changed": dict(ordered), "examples": examples}
+
+
+def unusable(connection: Connection, now: int) -> list[tuple[str, int, str]]:
+    """Tables in force that this version cannot take, or that lower what it makes RED: county, version, why. Such a
+    county is rated by the default; whoever starts the server is told.
+    """
+    found: list[tuple[str, int, str]] = []
+    for row in connection.execute(_IN_FORCE, {"now": now}).all():
+        try:
+            rating_table.checked(row.text)
+        except rating_table.BadTable as error:
+            found.append((row.county_id, row.version, str(error)))
+    return found
 
 
 def keep(tx: Transaction, county: str, text: str, tried: dict[str, Any], actor: str) -> int:

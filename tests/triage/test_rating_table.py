@@ -121,6 +121,8 @@ def test_a_table_that_this_version_cannot_take_leaves_the_default(world: World) 
     more = {"created_by": "x", "created_at": 0, "active_from_at": 0, "tried": {}}
     world.ledger.write(lambda tx: tx.connection.execute(schema.county_file.insert(), {**row, **more}) and None)
     assert world.case_of(world.sent(RED))["colour"] == "RED"
+    ((county, version, why),) = world.ledger.read(lambda c: rating_trial.unusable(c, world.clock.at))
+    assert (county, version, "version is missing" in why) == (world.county, 1, True)
 
 
 def test_parsing_is_done_once() -> None:
