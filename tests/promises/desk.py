@@ -92,16 +92,17 @@ def alerts_at_every_rung(world: World) -> list[str]:
     return made
 
 
-def receive_button(ledger: Ledger, world: World, *, is_rated: bool = False) -> str:
+def receive_button(ledger: Ledger, world: World, *, rated: bool = False) -> str:
     """The emergency button with a file that is no ECG, as ingest and an analyser leave it; due to be rated, or rated in
-    the same commit, before a server that runs beside can."""
+    the same commit (a server that runs beside it finds it done). The exam's id.
+    """
     said = receive.Submission(world.county, world.site, "d", [("a.zip", new_id().encode())], Context(urgent=True))
     ready = receive.prepare(said)
 
     def came(tx: Transaction) -> str:
         exam = receive.accept(tx, ready).exam
         analyser.finish(tx, world.county, exam, "cannot-read", {"problem": {"code": "X", "zh": "无", "en": "none"}})
-        if is_rated:
+        if rated:
             cases.rate_one(tx, world.county, exam)
         return exam
 
@@ -109,8 +110,8 @@ def receive_button(ledger: Ledger, world: World, *, is_rated: bool = False) -> s
 
 
 def _raised(ledger: Ledger, world: World) -> str:
-    """Its alert, once it is rated."""
-    exam = receive_button(ledger, world, is_rated=True)
+    """Its alert."""
+    exam = receive_button(ledger, world, rated=True)
     return next(row["id"] for row in world.rows(schema.alert) if row["exam_id"] == exam)
 
 
