@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from county.problem import Problem
@@ -131,6 +131,7 @@ def test_nobody_reads_or_signs_unknowingly(engine_url: str, examples: int) -> No
     with town(engine_url) as world:
 
         @given(_steps)
+        @example([("write-and-sign", "cardiologist"), ("look", "second"), ("amend", "second")])
         @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
         def a_night(steps: list[tuple[str, str]]) -> None:
             night = Night(world)
