@@ -26,7 +26,7 @@ P_NEAR_MS, P_TIGHT_MS = 50.0, 30.0
 P_LATE_NEGATIVE = 0.85
 """A negative phase behind P's middle counts less than the positive one before it: readers mark the first phase."""
 P_BACK_MS, P_FORTH_MS = 82.0, 74.0
-P_SHORTEST_ARM_MS = 48.0
+P_SHORTEST_ARM_MS = 56.0
 P_STEEP_WITHIN = 0.6
 P_ON_TANGENT, P_OFF_TANGENT = 0.35, 0.60
 P_PULL, P_PEAK_PULL = 0.25, 0.2
@@ -63,6 +63,8 @@ QRS_SLOPE = 0.04
 """QRS lasts while a lead's slope is above this share of its steepest [project, LUDB half]."""
 QRS_SLOPE_END = 0.04
 QUIET_MS = 12.0
+QUIET_SHARE = 0.15
+"""The noise before and after QRS is the slope of the calmest parts there: half of that stretch may be P or T."""
 ON_TOGETHER_MS, OFF_TOGETHER_MS = 12.0, 16.0
 """A global onset (end) needs a second lead within so much (CLINICAL.md §2.1)."""
 
@@ -209,7 +211,9 @@ def _bounds(slope: Floats, steepest: Floats, top: int, ms: float) -> tuple[Ints,
     out: list[Ints] = []
     for part, share in ((before, QRS_SLOPE), (after, QRS_SLOPE_END)):
         noise = (
-            np.quantile(part[:, -round(60 * ms) :], 0.5, axis=1) if part.shape[1] > 80 * ms else np.zeros(len(slope))
+            np.quantile(part[:, -round(60 * ms) :], QUIET_SHARE, axis=1)
+            if part.shape[1] > 80 * ms
+            else np.zeros(len(slope))
         )
         still = part < np.maximum(share * steepest, 1.6 * noise)[:, None]
         # The main slopes lie within 50 ms of the top: a lead that is flat at the top itself is not cut short there.
