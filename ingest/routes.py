@@ -229,7 +229,8 @@ async def tus_upload(upload: str, request: Request, actor: CurrentActor, ledger:
     """Ask how far an upload is (HEAD), go on with it (PATCH), or forget it (DELETE)."""
     meant = tus.method(request.method, request.headers)
     if meant not in {"HEAD", "PATCH", "DELETE"}:
-        raise Problem(405, "method-not-allowed", "这个地址不支持这种请求。", "This address does not take this method.")
+        zh, en = "这个地址不支持这种请求。", "This address does not take this method."
+        raise Problem(405, "method-not-allowed", zh, en, headers={"Allow": "OPTIONS, HEAD, PATCH, DELETE"})
     try:
         found = await uploads.find(ledger, actor.county, upload)
         if not may(actor, Action.SEND, Place(actor.county, found.site)):
