@@ -86,16 +86,22 @@ def colours(finding: Finding) -> tuple[str, str]:
 
 
 def section(data: Path, most: int | None, drawings: Path | None = None) -> str:
-    """The tables; with ``drawings`` also a picture of every missed infarction and every false RED."""
+    """The tables; with ``drawings`` also a picture of every missed infarction and every false RED or ORANGE."""
     records = list(judged(data, most))
     parts = ["Symptoms unknown, then present.", _specificity(records), "Each labelled infarction and look-alike:"]
     parts += [_one_by_one([*(r for r in records if r.infarction), *named(data)]), "Synthetic elevation:", synthetic()]
-    wrong = [r for r in records if r.infarction != (r.colour(symptoms=False) == RED)]
+    wrong = [r for r in records if _wrong(r)]
     if drawings is not None:
         drawings.mkdir(parents=True, exist_ok=True)
-        parts.append("Every labelled infarction that is not RED, and every false RED, symptoms unknown:")
+        parts.append("Every labelled infarction that is not RED, and every false RED and ORANGE, symptoms unknown:")
         parts += [_pictured(r, k, drawings) for k, r in enumerate(wrong, 1)]
     return "\n\n".join(parts)
+
+
+def _wrong(case: Judged) -> bool:
+    """An infarction that is not RED, or RED or ORANGE without one; symptoms unknown."""
+    colour = case.colour(symptoms=False)
+    return colour != RED if case.infarction else colour in (RED, ORANGE)
 
 
 def judged(data: Path, most: int | None) -> Iterator[Judged]:
@@ -215,7 +221,8 @@ def _pictured(case: Judged, number: int, folder: Path) -> str:
         (folder / name).write_text(pictures.picture(rows, {average.qrs_off: "J"}, average.rate_hz), "utf-8")
     label = case.label.replace("\n", " ")[:160]
     verdict = "missed" if case.infarction else "false"
-    what = f"**{case.name}** ({verdict}; {', '.join(shown)})"
+    part = "held out" if case.held_out else "tuned"
+    what = f"**{case.name}** ({verdict}, {case.colour(symptoms=False) or 'no colour'}, {part}; {', '.join(shown)})"
     return f"![{verdict}](pictures/{name})\n\n{what}. Label: {label}. {_why(case, top)}"
 
 

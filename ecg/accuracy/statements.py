@@ -18,7 +18,7 @@ from ecg.accuracy import truth
 from ecg.accuracy.table import grid
 from ecg.analysis import State
 
-MAPPING_VERSION = "1"
+MAPPING_VERSION = "2"
 FEW = 30
 """Fewer positives than this prove nothing (CLINICAL.md §2.7)."""
 Z95 = 1.959964
@@ -42,6 +42,7 @@ class Statement:
 
 SINUS = ("R_SINUS", "R_SBRAD", "R_STACH", "R_SARR")
 PACED = ("C_PACE_A", "C_PACE_V", "C_PACE_AV")
+STEMI = ("STEMI_ANTSEPT", "STEMI_ANT", "STEMI_HLAT", "STEMI_LAT", "STEMI_INF", "STEMI_RV", "STEMI_POST")
 MAPPING: tuple[Statement, ...] = (
     Statement("R_SINUS, R_SBRAD, R_STACH, R_SARR", SINUS, ("SR", "SBRAD", "STACH", "SARRH"), (),
               ("sinus ", "irregular sinus")),
@@ -80,6 +81,12 @@ MAPPING: tuple[Statement, ...] = (
                "ISCLA", "DIG"),
               ("428750005", "59931005", "55930002", "164934002", "429622005", "426434006"),
               ("non-specific repolarization", "ischemia", "undefined ischemia", "left ventricular overload")),
+    Statement("STEMI_*", STEMI, (), (), ("stemi",)),
+    Statement("Q_SEPT, Q_ANT, Q_EXTANT", ("Q_SEPT", "Q_ANT", "Q_EXTANT"), ("AMI", "ASMI", "ALMI"), (),
+              ("scar formation: anterior", "scar formation: septal", "scar formation: apical")),
+    Statement("Q_INF", ("Q_INF",), ("IMI", "ILMI", "IPMI"), (), ("scar formation: inferior",)),
+    Statement("Q_LAT, Q_HLAT", ("Q_LAT", "Q_HLAT"), ("LMI", "ALMI", "ILMI"), (), ("scar formation: lateral",)),
+    Statement("Q_POST", ("Q_POST",), ("IPMI",), (), ("scar formation: posterior",)),
     Statement("N_NORMAL, N_BORDER", ("N_NORMAL", "N_BORDER"), ("NORM",)),
 )  # fmt: skip
 
