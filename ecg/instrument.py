@@ -25,7 +25,7 @@ from ecg.recording import Recording
 from ecg.rules import DEFAULT, Ruleset, resolve
 from ecg.sight import USUAL_RR_MS, Rendered, Sight
 from ecg.signal import quality
-from ecg.signal.filters import Bank, band_pass
+from ecg.signal.filters import Bank
 from ecg.signal.leads import algebra_holds, independent_count
 from ecg.signal.pulse import without_pulse
 from ecg.signal.reversal import Suspicion, recognised, undone
@@ -108,12 +108,9 @@ def _rendered(trace: Trace) -> Rendered | None:
     """Finds and sorts the beats, cleans ``trace.mv`` in place of the raw signal, outlines every shape."""
     rate = trace.rate_hz
     bank = Bank(trace.mv, rate)
-    found, strength = finding_beats.detect(bank, trace.alive.astype(np.float64))
-    if not found.size:
+    shapes = finding_beats.found(bank, trace.alive.astype(np.float64))
+    if shapes is None:
         measure_noise(trace, bank, np.empty((0, 2), dtype=np.intp))
-        return None
-    shapes = finding_beats.sort_by_shape(bank.filtered(band_pass(3.0, 30.0)), rate, found, strength)
-    if not shapes.samples.size:
         return None
     first, centre, _ = finding_beats.average(trace.mv, rate, shapes.samples[shapes.labels == 0])
     bounds = qrs_bounds(first, rate, centre, trace.alive)
@@ -124,6 +121,8 @@ def _rendered(trace: Trace) -> Rendered | None:
     usual = float(np.median(rr)) if rr.size else USUAL_RR_MS
     spans = np.stack([shapes.samples + (int(bounds[0]) - centre), shapes.samples + (int(bounds[2]) - centre)], axis=1)
     clean(trace, bank, shapes, spans, usual)
+    shapes = finding_beats.whole(shapes, trace.mv.shape[1], rate)
+    rr = np.diff(shapes.samples) / rate * 1000.0
     averages: list[Floats] = []
     outlines: list[Outline | None] = []
     used = 0

@@ -63,7 +63,7 @@ QRS_SLOPE = 0.04
 """QRS lasts while a lead's slope is above this share of its steepest [project, LUDB half]."""
 QRS_SLOPE_END = 0.04
 QUIET_MS = 12.0
-QUIET_SHARE = 0.15
+QUIET_SHARE = 0.30
 """The noise before and after QRS is the slope of the calmest parts there: half of that stretch may be P or T."""
 ON_TOGETHER_MS, OFF_TOGETHER_MS = 12.0, 16.0
 """A global onset (end) needs a second lead within so much (CLINICAL.md §2.1)."""

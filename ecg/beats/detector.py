@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecg.arrays import Floats, Ints, counted, floats, ints, steps
+from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps
 from ecg.signal.filters import Bank, band_pass
 
 ENVELOPE_HZ = 125.0
 """Sampling of the detector's envelope: nothing above 40 Hz is in it."""
 REFRACTORY_S = 0.17
 """Two QRS are never closer: 300/min is 200 ms."""
-THRESHOLD = 0.30
+THRESHOLD = 0.28
+NOISE_TOPS = 2.6
+"""Noise peaks stand this far above the lower third of their envelope [project, from a Rayleigh envelope: 2.9]; the
+threshold goes with them (Pan and Tompkins 1985), to HIGHEST at most."""
+HIGHEST = 0.50
 SEARCH_BACK = 0.40
 """Share of the threshold at which a long gap is searched again (CLINICAL.md §3.1)."""
 LONG_GAP = 1.66
@@ -30,6 +34,16 @@ ALIKE_HEIGHT = 0.55
 T_WAVE_S = 0.40
 T_WAVE_SHARE = 0.45
 """A candidate this soon after a QRS and this much flatter is its T wave [project]."""
+LATE_T_S, LATE_T_SHARE = 0.50, 0.30
+REFRACTORY_QT = 0.85
+"""Nothing is excited again before so much of the QT that the rate lets expect has passed (0.4 s · RR^⅓, Fridericia)…"""
+REFRACTORY_SHARE = 0.80
+"""…so that what is flatter than the QRS before it is its T, however broad the QRS."""
+FEWEST_T = 3
+FOOT_S = 0.26
+"""Nearer than that to a QRS lie its P wave and its own parts, not its T."""
+MIDWAY = 0.45
+"""A T lies before the middle of the interval; beats of a tachycardia that alternate do not."""
 FAINT = 0.25
 """A stretch whose steepest slopes are below this share of the recording's has no QRS of its own [project]."""
 
@@ -43,7 +57,7 @@ def detect(bank: Bank, weights: Floats) -> tuple[Ints, Floats]:
     if strength.size < 3 or not np.any(strength > 0):
         return np.empty(0, dtype=np.intp), np.empty(0)
     reference = _reference(strength)
-    found, height = _candidates(strength, reference)
+    found, height = _candidates(strength, reference, _threshold(strength, reference))
     found = _without_t_waves(found, height)
     found = _searched_gaps(found, strength, reference)
     at = np.rint(times[found]).astype(np.intp)
@@ -86,28 +100,54 @@ def _reference(strength: Floats) -> Floats:
     return np.maximum(np.interp(counted(strength.size), centre, level), 1e-9)
 
 
-def _candidates(strength: Floats, reference: Floats) -> tuple[Ints, Floats]:
+def _threshold(strength: Floats, reference: Floats) -> Floats:
+    """Share of the reference that a QRS exceeds at each sample: more where the noise between the beats is high."""
+    block = int(2.0 * ENVELOPE_HZ)
+    blocks = max(1, strength.size // block)
+    edges = steps(0, strength.size, blocks + 1).astype(int)
+    low = np.array([np.quantile(strength[a:b], 0.35) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    noise = np.interp(counted(strength.size), (edges[:-1] + edges[1:]) / 2, low) / reference
+    return np.clip(NOISE_TOPS * noise, THRESHOLD, HIGHEST)
+
+
+def _candidates(strength: Floats, reference: Floats, threshold: Floats) -> tuple[Ints, Floats]:
     from scipy.signal import find_peaks
 
     padded = np.concatenate([[0.0], strength, [0.0]])
     found, _ = find_peaks(padded, distance=max(1, int(REFRACTORY_S * ENVELOPE_HZ)))
     found = found - 1
-    found = found[strength[found] >= THRESHOLD * reference[found]]
+    found = found[strength[found] >= threshold[found] * reference[found]]
     return found.astype(np.intp), strength[found]
 
 
 def _without_t_waves(found: Ints, height: Floats) -> Ints:
+    """Candidates that are no T wave of the QRS before them, nor a P wave or a foot of the one after them."""
+    systematic = _systematic(found, height)
     kept: list[int] = []
     last = -1
     for k in range(found.size):
-        soon = last >= 0 and found[k] - found[last] < T_WAVE_S * ENVELOPE_HZ
-        if soon and height[k] < T_WAVE_SHARE * height[last]:
+        apart = (found[k] - found[last]) / ENVELOPE_HZ if last >= 0 else np.inf
+        share = height[k] / height[last] if last >= 0 else np.inf
+        if (apart < T_WAVE_S and share < T_WAVE_SHARE) or (apart < LATE_T_S and share < LATE_T_SHARE) or systematic[k]:
             continue
-        if soon and height[last] < T_WAVE_SHARE * height[k] and found[k] - found[last] < 0.26 * ENVELOPE_HZ:
+        if apart < FOOT_S and height[last] < T_WAVE_SHARE * height[k]:
             kept.pop()
         kept.append(k)
         last = k
     return found[np.array(kept, dtype=np.intp)]
+
+
+def _systematic(found: Ints, height: Floats) -> Flags:
+    """Candidates that the heart cannot have been excited for, where that is so beat after beat: T waves of a broad
+    QRS, which are nearly as steep as it is."""
+    out = np.zeros(found.size, dtype=np.bool_)
+    if found.size < 2 * FEWEST_T:
+        return out
+    apart, whole = np.diff(found)[:-1] / ENVELOPE_HZ, (found[2:] - found[:-2]) / ENVELOPE_HZ
+    lower = (height[1:-1] < REFRACTORY_SHARE * height[:-2]) & (height[1:-1] < height[2:])
+    early = apart < np.minimum(REFRACTORY_QT * 0.4 * np.cbrt(whole), MIDWAY * whole)
+    out[1:-1] = lower & early
+    return out if out.sum() >= max(FEWEST_T, 0.25 * found.size) else np.zeros_like(out)
 
 
 def _searched_gaps(found: Ints, strength: Floats, reference: Floats) -> Ints:

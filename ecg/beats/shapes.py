@@ -29,6 +29,7 @@ class Shapes:
     labels: Ints
     fit: Floats
     likeness: Floats
+    strength: Floats
 
 
 def sort_by_shape(steep: Floats, rate_hz: float, found: Ints, strength: Floats) -> Shapes:
@@ -96,6 +97,9 @@ def _ordered(
 ) -> Shapes:
     """Shapes by the strength of their beats, the rest that has no common shape (``mixed``) last."""
     counts = np.bincount(labels, minlength=len(shapes))
+    usual = float(np.median(strength[labels == np.argmax(counts)]))
+    if usual < WEAK:  # the tall ones are ventricular: strong and weak count from the dominant ones
+        strength = strength / max(usual, 0.05)
     keep = (strength >= 0.5) | (counts[labels] > 1) | _needed(samples, strength)
     total = np.bincount(labels[keep], weights=np.sqrt(np.sqrt(strength[keep])), minlength=len(shapes))
     if mixed is not None:
@@ -110,7 +114,7 @@ def _ordered(
     samples, labels, fit, strength = samples[times], labels[times], fit[times], strength[times]
     real = ~_between(samples, labels, strength)
     present = np.unique(labels[real])
-    return Shapes(samples[real], np.searchsorted(present, labels[real]), fit[real], likeness[present])
+    return Shapes(samples[real], np.searchsorted(present, labels[real]), fit[real], likeness[present], strength[real])
 
 
 def _needed(samples: Ints, strength: Floats) -> Flags:
