@@ -14,6 +14,7 @@ from ecg.arrays import Flags, Floats
 from ecg.interpret.atrial import calm_p_likeness, flutter
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import compare, rounded
+from ecg.interpret.ventricular import patterns
 from ecg.recording import Text
 from ecg.waves import P_LIKE
 
@@ -27,7 +28,6 @@ NAMES = {
     "R_AF_SLOW": Text("心房颤动伴缓慢心室率", "Atrial fibrillation with slow ventricular response"),
     "R_AFL": Text("心房扑动", "Atrial flutter"),
     "R_PAC": Text("房性早搏", "Premature atrial complex"),
-    "R_PVC_PAT": Text("成对或呈联律的室性早搏", "Premature ventricular complexes in a pattern"),
     "R_AVB1": Text("一度房室阻滞", "First-degree AV block"),
     "C_SPR": Text("短PR间期", "Short PR interval"),
     "R_PAUSE": Text("长RR间期", "Long RR interval (pause)"),
@@ -283,16 +283,7 @@ def _ventricular(facts: Facts, verdict: Verdict) -> None:
             verdict.add(facts.finding("R_VT_NS", NAMES["R_VT_NS"], evidence, "VA22 §3", Certainty.PROBABLE))
             break
     verdict.add(facts.finding("R_PVC", NAMES["R_PVC"], [Evidence(None, "ventricular_beats", len(wide), ">=", 1)], "P2"))
-    couplets = sum(b - a == 2 for a, b in ventricular_runs(beats))
-    flags = [b.kind == Kind.VENTRICULAR for b in beats]
-    pairs = sum(not x and y and not z for x, y, z in zip(flags, flags[1:], flags[2:], strict=False))
-    tests = [
-        compare(None, "couplets", float(couplets), ">=", 1.0),
-        compare(None, "bigeminal_share", 2.0 * pairs / len(beats), ">=", 0.75),
-    ]
-    if any(t.true for t in tests):
-        evidence = [t.evidence for t in tests if t.true]
-        verdict.add(facts.finding("R_PVC_PAT", NAMES["R_PVC_PAT"], evidence, "P2; CV17; CLINICAL §3.1"))
+    patterns(facts, verdict)
 
 
 def _sinus(facts: Facts, verdict: Verdict) -> bool:
