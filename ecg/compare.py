@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ecg.analysis import Analysis, AverageBeat, Certainty, Evidence, Finding, NotAssessed, State
-from ecg.arrays import Floats
+from ecg.arrays import Floats, typical
 from ecg.interpret.logic import compare as tested
 from ecg.interpret.logic import rounded
 from ecg.recording import STANDARD_LEADS, PatientFacts, Sex, Text
@@ -264,7 +264,7 @@ def _correlation(held: _Pair) -> float | None:
         if other.shape != window.shape or not window.size:
             continue
         fits = {n: fit for n, a, b in zip(shared, window, other, strict=True) if (fit := _pearson(a, b)) is not None}
-        middle = float(np.median(list(fits.values()))) if fits else None
+        middle = float(typical(list(fits.values()))) if fits else None
         if middle is not None and (best is None or middle > best):
             best, held.fits = middle, {name: round(fit, 4) for name, fit in fits.items()}
     return None if best is None else round(best, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecg.analysis import Kind, Measurements
+from ecg.arrays import typical
 from ecg.chaos import chaos_figures
 from ecg.conditioning import Trace
 from ecg.interpret.facts import Facts, Rhythm
@@ -29,7 +30,7 @@ def gathered(
     """Everything that the rules may look at."""
     codes = frozenset(note.code for note in trace.notes)
     amplitude = "GAIN_UNKNOWN" not in codes
-    too_fast = rendered is not None and rendered.rr_ms.size > 0 and float(np.median(rendered.rr_ms)) < SHORTEST_ST_RR_MS
+    too_fast = rendered is not None and rendered.rr_ms.size > 0 and float(typical(rendered.rr_ms)) < SHORTEST_ST_RR_MS
     band = "MONITOR_BAND" not in codes and recording.rate_hz >= 100
     main = None if sight is None else sight.main
     return Facts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecg.analysis import Beat, Kind
+from ecg.arrays import typical
 from ecg.conditioning import Trace
 from ecg.sight import USUAL_RR_MS, Rendered
 
@@ -16,7 +17,7 @@ def kinds(trace: Trace, rendered: Rendered, p_share: float | None) -> tuple[Beat
     """What sort each beat is: by shape, width, and how early it comes."""
     shapes, ms = rendered.shapes, trace.rate_hz / 1000.0
     rr = np.concatenate([[np.inf], rendered.rr_ms])
-    usual = float(np.median(rendered.rr_ms)) if rendered.rr_ms.size else USUAL_RR_MS
+    usual = float(typical(rendered.rr_ms)) if rendered.rr_ms.size else USUAL_RR_MS
     early = rr < EARLY * usual
     regular = bool(early.mean() <= 0.34) and (p_share or 0.0) > 0.5
     width = [(int(o.qrs_global[2]) - int(o.qrs_global[0])) / ms if o is not None else 0.0 for o in rendered.outlines]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps
+from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps, typical
 from ecg.signal.filters import smooth
 
 P_HZ, QRS_HZ, T_HZ = 25.0, 55.0, 16.0
@@ -140,7 +140,7 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints,
     begin_all, end_all = _bounds(slope, steepest, top, ms)
     begin = np.clip(begin_all, g_on[0] - round(10 * ms), g_on[0] + round(24 * ms))
     end = np.clip(end_all, g_off[0] - round(30 * ms), g_off[0] + round(16 * ms))
-    use = alive & (steepest > 0.15 * np.median(steepest[alive]))
+    use = alive & (steepest > 0.15 * typical(steepest[alive]))
     if not use.any():
         use = alive
     weight = np.sqrt(np.maximum(steepest, 1e-9))
@@ -255,7 +255,7 @@ def _confirmed(values: Ints, within: float, first: bool) -> int:
     for k in range(ordered.size - 1):
         if abs(int(ordered[k + 1]) - int(ordered[k])) <= within:
             return int(ordered[k])
-    return int(np.median(ordered))
+    return int(typical(ordered))
 
 
 def _weighted_median(values: Ints | Floats, weight: Floats) -> float:
@@ -293,7 +293,7 @@ def _flank(signal: Floats, peak: Ints, sign: Floats, direction: int, reach: Ints
 def _drawn_together(marks: Ints, weight: Floats, pull: float, seen: Flags) -> tuple[Ints, float]:
     """Marks moved towards the leads' weighted median, weak leads most; and that median."""
     middle = _weighted_median(marks[seen], weight[seen])
-    trust = weight / (weight + pull * float(np.median(weight[seen])))
+    trust = weight / (weight + pull * float(typical(weight[seen])))
     return np.rint(middle + trust * (marks - middle)).astype(np.intp), middle
 
 
@@ -340,7 +340,7 @@ def _t(
     )
     on, on_all = _drawn_together(_flank(shape, peak, sign, -1, back, 0.7, T_TANGENT), size, T_PULL, seen)
     ends = np.sort(off[seen])
-    latest = float(np.median(ends[-3:]))
+    latest = float(typical(ends[-3:]))
     overall = np.array([round(on_all), top, round(latest)], dtype=np.intp)
     return np.stack([on, peak, off], axis=1), overall, seen, abs(latest - off_all) > 30 * ms
 
@@ -380,7 +380,7 @@ def _p(
     off, off_all = _drawn_together(
         _flank(shape, peak, sign, 1, forth, P_STEEP_WITHIN, P_OFF_TANGENT), size, P_PULL, seen
     )
-    strong = seen & (size >= np.median(size[seen]))
+    strong = seen & (size >= typical(size[seen]))
     first = _confirmed(on[strong], ON_TOGETHER_MS * ms, first=True) if strong.sum() > 1 else round(on_all)
     last = _confirmed(off[strong], ON_TOGETHER_MS * ms, first=False) if strong.sum() > 1 else round(off_all)
     overall = np.array([first, begin + top, min(last, onset)], dtype=np.intp)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps
+from ecg.arrays import Flags, Floats, Ints, counted, floats, ints, steps, typical
 from ecg.signal.filters import Bank, band_pass
 
 ENVELOPE_HZ = 125.0
@@ -155,12 +155,12 @@ def _searched_gaps(found: Ints, strength: Floats, reference: Floats) -> Ints:
     height."""
     if found.size < 3:
         return found
-    usual = float(np.median(np.diff(found)))
+    usual = float(typical(np.diff(found)))
     guard = int(0.30 * ENVELOPE_HZ)
     ends = np.concatenate([[-guard], found, [strength.size + guard]])
     gaps = np.diff(ends)
     gaps[[0, -1]] -= guard
-    middle = float(np.median(strength))
+    middle = float(typical(strength))
     extra: list[Ints] = []
     for k in np.flatnonzero((gaps > LONG_GAP * usual) | (gaps > LONGEST_GAP_S * ENVELOPE_HZ)):
         peaks = _peaks_between(strength, int(ends[k]), int(ends[k + 1]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, floats, ints, steps
+from ecg.arrays import Flags, Floats, Ints, floats, ints, steps, typical
 from ecg.beats.detector import LONG_GAP
 from ecg.beats.shapes import AVERAGED, HALF_MS, Shapes
 from ecg.signal.filters import Bank, low_pass
@@ -53,7 +53,7 @@ def overlooked(steep: Floats, rate_hz: float, shapes: Shapes) -> tuple[Ints, Int
         return nothing, nothing
     places = _matched(steep, rate_hz, shapes.samples[own])
     samples = shapes.samples
-    usual = float(np.median(np.diff(samples)))
+    usual = float(typical(np.diff(samples)))
     new: list[int] = []
     masks: list[int] = []
     for row in range(places.size):
@@ -116,7 +116,7 @@ def doubtful(bank: Bank, weights: Floats, shapes: Shapes) -> Flags:
     own = np.flatnonzero(trusted)
     if own.size < max(FEWEST, LEADING * samples.size):
         return out
-    usual = float(np.median(np.diff(samples[own])))
+    usual = float(typical(np.diff(samples[own])))
     strangers = np.flatnonzero(~trusted)
     after = np.searchsorted(own, strangers)
     inside = (after > 0) & (after < own.size)
@@ -154,7 +154,7 @@ def whole(samples: Ints, count: int, rate_hz: float) -> Flags:
     if samples.size < FEWEST:
         return np.ones_like(out)
     gaps = np.diff(samples)
-    long = gaps > LONG_GAP * float(np.median(gaps))
+    long = gaps > LONG_GAP * float(typical(gaps))
     out[0] |= long[0]
     out[-1] |= long[-1]
     return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.arrays import Flags, Floats, Ints, counted
+from ecg.arrays import Flags, Floats, Ints, counted, typical
 from ecg.beats.detector import LONG_GAP
 
 SAME_SHAPE = 0.82
@@ -97,7 +97,7 @@ def _ordered(
 ) -> Shapes:
     """Shapes by the strength of their beats, the rest that has no common shape (``mixed``) last."""
     counts = np.bincount(labels, minlength=len(shapes))
-    usual = float(np.median(strength[labels == np.argmax(counts)]))
+    usual = float(typical(strength[labels == np.argmax(counts)]))
     if usual < WEAK:  # the tall ones are ventricular: strong and weak count from the dominant ones
         strength = strength / max(usual, 0.05)
     keep = (strength >= 0.5) | (counts[labels] > 1) | _needed(samples, strength)
@@ -125,7 +125,7 @@ def _needed(samples: Ints, strength: Floats) -> Flags:
         gaps = np.diff(strong)
         after = np.searchsorted(strong, samples)
         inside = (after > 0) & (after < strong.size)
-        out[inside] = gaps[after[inside] - 1] > LONG_GAP * float(np.median(gaps))
+        out[inside] = gaps[after[inside] - 1] > LONG_GAP * float(typical(gaps))
     return out
 
 
@@ -142,7 +142,7 @@ def _between(samples: Ints, labels: Ints, strength: Floats) -> Flags:
     out = np.zeros(samples.size, dtype=np.bool_)
     if own.size < 4:
         return out
-    usual = float(np.median(np.diff(samples[own])))
+    usual = float(typical(np.diff(samples[own])))
     for k in np.flatnonzero((labels != 0) & (strength < WEAK)):
         after = int(np.searchsorted(own, k))
         if 0 < after < own.size:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecg.arrays import Floats
+from ecg.arrays import Floats, typical
 from ecg.recording import LIMB_LEADS, Note, Recording, Text
 
 PLAUSIBLE_QRS_MV = (0.2, 5.0)
@@ -83,7 +83,7 @@ def law_residuals(leads: tuple[str, ...], values: Floats) -> list[Floats]:
         if all(name in row for name in LIMB_LEADS[3:]):
             sums.append(row["aVR"] + row["aVL"] + row["aVF"])
     finite = [s[np.isfinite(s)] for s in sums]
-    return [s - np.median(s) for s in finite if s.size]
+    return [s - typical(s) for s in finite if s.size]
 
 
 def typical_peak_to_peak(millivolts: Floats, rate_hz: float) -> float:
@@ -95,13 +95,13 @@ def typical_peak_to_peak(millivolts: Floats, rate_hz: float) -> float:
     cut = np.nan_to_num(millivolts[:, :usable]).reshape(millivolts.shape[0], -1, window)
     spread = np.median(np.max(cut, axis=2) - np.min(cut, axis=2), axis=1)
     alive = spread[spread > 0]
-    return float(np.median(alive)) if alive.size else 0.0
+    return float(typical(alive)) if alive.size else 0.0
 
 
 def _gain_is_false(recording: Recording) -> bool:
     scale = recording.microvolts_per_count
-    typical = typical_peak_to_peak(recording.millivolts, recording.rate_hz)
-    if 0 < typical < IMPOSSIBLE_QRS_MV or typical > 10 * PLAUSIBLE_QRS_MV[1]:
+    usual = typical_peak_to_peak(recording.millivolts, recording.rate_hz)
+    if 0 < usual < IMPOSSIBLE_QRS_MV or usual > 10 * PLAUSIBLE_QRS_MV[1]:
         return scale is not None
     if scale is None or max(scale) <= min(scale) * 1.001:
         return False
@@ -112,7 +112,7 @@ def _gain_is_false(recording: Recording) -> bool:
     if broken:
         obeyed = law_residuals(recording.leads, counts)
         violated = any(float(np.max(np.abs(r))) > max(TOLERANCE_MV, 3e-3 * max(scale)) for r in broken)
-        return violated and all(float(np.median(np.abs(r))) <= COUNTS for r in obeyed)
+        return violated and all(float(typical(np.abs(r))) <= COUNTS for r in obeyed)
     return _stretched_to_one_size(recording.millivolts)
 
 
