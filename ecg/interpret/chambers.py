@@ -116,7 +116,8 @@ def _left(facts: Facts, verdict: Verdict) -> None:
         Certainty.DEFINITE if sure else Certainty.PROBABLE,
         near=False,
     )
-    if families or estes:
+    # four points come together without any voltage (P in V1, a QRS of 90 ms): they are a score, no summary
+    if families or sure:
         probable = families >= 2 or sure
         counted = Evidence(None, "lvh_families", float(families + estes), ">=", 1.0)
         strained = [t.evidence for t in strain(facts) if t.true]
