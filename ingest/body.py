@@ -6,15 +6,23 @@ Nothing is gathered here and nothing touches a disk; who does not ask is not rea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Self
 
-from starlette.types import Message, Receive
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.tus import Mark
 
 STALL_S = 60.0
 """A connection that brings nothing for so long is given up; what it brought is kept. nginx's default is the same."""
+
+LINGER_BYTES = 1 << 20
+"""Of a refused body that are read and dropped after the answer, so that the answer is not lost in a reset."""
+
+LINGER_S = 2.0
+"""How long they are waited for. nginx lingers 5 s between two reads and 30 s in all."""
 
 
 class Body:
@@ -60,3 +68,49 @@ class Body:
 
 async def _message(receive: Receive) -> Message:
     return await receive()
+
+
+class Linger:
+    """Around an application: an answer that closes its connection goes out first, then what is still coming is dropped.
+
+    Who closes while bytes are under way sends a reset, and many a client then never reads why it was refused (RFC 9112
+    §9.6). At most :data:`LINGER_BYTES` and :data:`LINGER_S` are spent on it, and nothing is kept.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        is_read, closes = False, False
+
+        async def receive_noted() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or message["type"] == "http.disconnect" or not message.get("more_body", False)
+            return message
+
+        async def send_first(message: Message) -> None:
+            nonlocal closes
+            if message["type"] == "http.response.start":
+                closes = Headers(raw=message.get("headers", [])).get("connection", "").lower() == "close"
+            if message["type"] != "http.response.body" or message.get("more_body", False) or is_read or not closes:
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_drop(receive), LINGER_S)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self.app(scope, receive_noted, send_first)
+
+
+async def _drop(receive: Receive) -> None:
+    dropped = 0
+    while dropped < LINGER_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
+        dropped += len(message.get("body", b""))

@@ -17,6 +17,7 @@ import triage.ladder_routes
 import triage.routes
 from county import audit
 from ecg.analysis import VERSION
+from ingest.body import Linger
 from ingest.uploads import sweep_forever
 from ledger.database import Ledger, LedgerUnavailable
 from server import health, pages
@@ -65,6 +66,7 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
         exclude_content_types=_NOT_COMPRESSED,
     )
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(Linger)
     app.add_middleware(Shell, feeds=feeds, tls=settings.cert is not None)
     return app
 

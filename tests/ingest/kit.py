@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 import county.http
 from county import counties, devices, sites
+from ingest.body import Linger
 from ingest.receive import Submission
 from ingest.routes import router
 from ledger import originals, schema
@@ -87,6 +88,7 @@ def make_app(ledger: Ledger, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
     app = FastAPI()
     app.include_router(router)
     county.http.install(app)
+    app.add_middleware(Linger)
     app.state.ledger, app.state.settings = ledger, SimpleNamespace(max_body_bytes=max_body_bytes)
     return app
 

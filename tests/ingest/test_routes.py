@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
@@ -144,6 +145,24 @@ def test_a_body_above_the_limit_is_413_before_a_byte_of_it_is_read(world: World,
     assert b" 413 " in answer
     assert b"connection: close" in answer
     assert b"application/problem+json" in answer
+
+
+def test_who_sends_a_body_above_the_limit_at_once_still_reads_why_it_was_refused(world: World, address: str) -> None:
+    """A client that writes all it has before it reads: without lingering its kernel would drop the answer."""
+    at = urlsplit(address)
+    common = f"Host: x\r\nAuthorization: Bearer {world.key}\r\nTus-Resumable: 1.0.0\r\n"
+    size = MAX_BODY_BYTES + 1
+    for path, kind in (("/v1/exams", "Content-Type: multipart/form-data; boundary=b"), ("/v1/uploads", "X-Tus: yes")):
+        head = f"POST {path} HTTP/1.1\r\n{common}{kind}\r\nUpload-Length: {size}\r\nContent-Length: {size}\r\n\r\n"
+        with socket.create_connection((at.hostname, at.port), timeout=10) as line:
+            line.sendall(head.encode() + bytes(900_000))
+            time.sleep(0.05)  # a slow line: the server has answered by now, and these bytes are under way
+            line.sendall(bytes(100_000))
+            line.shutdown(socket.SHUT_WR)
+            answer = line.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert answer.count(b'"status":413') == 1
+    assert not world.rows(schema.upload) + world.rows(schema.upload_piece) + world.rows(schema.exam)
 
 
 def test_a_stream_without_length_is_cut_at_the_limit_and_closed(world: World, client: httpx.Client) -> None:

@@ -26,10 +26,11 @@ FONTS_CONF = REPOSITORY / ".make" / "fonts.conf"
 POSTGRESQL = "PostgreSQL"
 CHROMIUM = "Chromium"
 CHINESE_FONT = "a Chinese font"
+TUS_JS_CLIENT = "Node with tus-js-client"
 DATA_FOLDER = "the data folder"
 
 _SENTENCE = "{need} could not be had: {why}"
-_NEEDS = (POSTGRESQL, CHROMIUM, CHINESE_FONT, DATA_FOLDER)
+_NEEDS = (POSTGRESQL, CHROMIUM, CHINESE_FONT, TUS_JS_CLIENT, DATA_FOLDER)
 
 
 def _reason(need: str, why: str) -> str:
