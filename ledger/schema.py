@@ -366,6 +366,7 @@ exam = _table(
     UniqueConstraint("county_id", "site_id", "sha256"),
     Index("ix_exam_county_id_site_id_received_at", "county_id", "site_id", "received_at"),
     Index("ix_exam_county_id_case_id", "county_id", "case_id"),
+    Index("ix_exam_county_id_patient_id", "county_id", "patient_id"),
     Index(
         "ix_exam_quarantined_at",
         "county_id",
@@ -630,4 +631,18 @@ audit = _table(
     Column("detail", Json, nullable=False),
     Column("hash", Text, nullable=False),
     _of_county(),
+)
+
+backup = _table(
+    "backup",  # each copy that was made and read back: `doctor` reads its age here
+    *_key(),
+    Column("place", Text, nullable=False),  # the file's name, without its folder
+    Column("bytes", Whole, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("audit_seq", Whole, nullable=False),  # the audit's head that it holds: a cut tail is seen against it
+    Column("audit_head", Text, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("verified_at", Instant),  # null: made, not yet proved readable
+    _of_county(),
+    Index("ix_backup_county_id_begun_at", "county_id", "begun_at"),
 )
