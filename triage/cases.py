@@ -30,6 +30,7 @@ from triage import analyser, escalation, merging, paging, policies, rating, rati
 from triage.actions import asking
 from triage.actions.common import UNNUMBERED
 from triage.rating import RANK, Colour, Facts, Rating
+from triage.rating_floor import usable
 
 log = structlog.get_logger("cases")
 
@@ -217,7 +218,7 @@ def table_of(connection: Connection, county: str, now: int) -> rating_table.Tabl
     it.
     """
     text = connection.execute(_TABLE, {"county": county, "now": now}).scalar_one_or_none()
-    return None if text is None else rating_table.usable(text)
+    return None if text is None else usable(text)
 
 
 def facts_of(connection: Connection, exam: Row[Any], is_held: bool = False) -> Facts:

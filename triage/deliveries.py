@@ -1,7 +1,7 @@
 """Deliveries: each message to a telephone, a group, a mailbox, as a row that is due until somebody has it.
 
-A rung writes its deliveries in its own commit, with a key that is never used twice: what for, and which contact. A
-worker takes a row, commits *tried*, sends, commits what came of it::
+A rung writes its deliveries in its own commit (:mod:`triage.orders`). A worker takes a row, commits *tried*, sends,
+commits what came of it::
 
     waiting ──try──▶ tried ──deliver──▶ delivered ──see──▶ seen
        ▲               │ fail
@@ -16,24 +16,21 @@ after *tried* leaves it unknown whether the telephone rang: it is tried again on
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from sqlalchemy import Row, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from county import contacts
-from county.contacts import Channel, Contact
 from ledger import due, schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction
 from ledger.due import Claim, Queue
-from ledger.ids import new_id
-from triage import channels, states
+from triage import channels, escalation, states
 from triage.channels import Outcome, Words
+from triage.orders import Order, best, put
 from triage.states import DELIVERY, Delivery
 
 log = structlog.get_logger("deliveries")
@@ -50,9 +47,6 @@ QUEUE = Queue(
     lease_us=20 * SECOND,  # connect and answer take 4 s each, Apprise some more
 )
 
-# what is tried first where a person has none of the channels that the rung asks for, and next when one failed
-_ORDER = (Channel.SMS, Channel.CALL, Channel.PUSH, Channel.GROUP, Channel.CONFERENCE, Channel.MAIL)
-
 _ROW = select(schema.delivery).where(_D.county_id == bindparam("county"), _D.id == bindparam("which"))
 # Whether anything is due at all: a poll that finds nothing writes nothing.
 _IS_DUE = select(_D.id).where(_D.work_at <= bindparam("now")).limit(1)
@@ -65,90 +59,6 @@ _ALERT = select(_A.state, _A.acknowledged_at, _A.stopped_at).where(
 _UPDATE = update(schema.delivery).where(_D.county_id == bindparam("county"), _D.id == bindparam("which"))
 # The contacts that were used for one thing already.
 _USED = select(_D.contact_id).where(_D.county_id == bindparam("county"), _D.key.in_(bindparam("keys", expanding=True)))
-# The deliveries of an alert to one person that were at least tried.
-_REACHED = update(schema.delivery).where(
-    _D.county_id == bindparam("county"),
-    _D.alert_id == bindparam("alert"),
-    _D.person_id == bindparam("person"),
-    _D.state.in_([Delivery.TRIED.value, Delivery.DELIVERED.value]),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be sent: ``what`` names it for good (an alert's call, a gap of the roster); ``words`` says it."""
-
-    county: str
-    what: str
-    words: Words
-    alert: str | None = None
-    case: str | None = None
-    site: str | None = None
-    drill: bool = False
-
-
-# --- writing them -----------------------------------------------------------------------------------------------------
-
-
-def put_call(
-    transaction: Transaction, order: Order, called: Sequence[Mapping[str, Any]], on_channels: Collection[str]
-) -> int:
-    """The deliveries of one call, in its own commit: each called person's contacts of these channels, and the slots'
-    own; how many.
-    """
-    people = [call["person"]["id"] for call in called]
-    slots = {call["slot"] for call in called}
-    known = contacts.of(transaction.connection, order.county, people, slots)
-    wanted = {*on_channels, Channel.PUSH} if "screen" in on_channels else {*on_channels}
-    chosen = [one for one in known if one.channel in wanted]
-    loud = wanted & {Channel.SMS, Channel.CALL, Channel.CONFERENCE}
-    reached = {one.person for one in chosen}
-    if loud:  # somebody without the channel that is asked for is called by what they have
-        chosen += [one for person in people if person not in reached for one in _best(known, person)[:1]]
-    return sum(_put(transaction, order, one) for one in dict.fromkeys(chosen))
-
-
-def put_to(transaction: Transaction, order: Order, people: Collection[str]) -> int:
-    """One delivery to each of these people, by the best contact that they have; how many."""
-    known = contacts.of(transaction.connection, order.county, people)
-    return sum(_put(transaction, order, one) for person in people for one in _best(known, person)[:1])
-
-
-def _best(known: Sequence[Contact], person: str) -> list[Contact]:
-    return sorted((one for one in known if one.person == person), key=lambda one: _ORDER.index(Channel(one.channel)))
-
-
-def _put(transaction: Transaction, order: Order, contact: Contact) -> int:
-    """One row, unless there is one of this key."""
-    dialect = postgresql if transaction.connection.dialect.name == "postgresql" else sqlite
-    row = {
-        "county_id": order.county,
-        "id": new_id(),
-        "key": f"{order.what}:{contact.id}",
-        "alert_id": order.alert,
-        "case_id": order.case,
-        "site_id": order.site,
-        "contact_id": contact.id,
-        "person_id": contact.person,
-        "channel": contact.channel,
-        "words": {"title": order.words.title, "body": order.words.body},
-        "state": DELIVERY.start,
-        "created_at": transaction.now,
-        "work_at": transaction.now,
-        "attempts": 0,
-        "drill": order.drill,
-    }
-    statement = dialect.insert(schema.delivery).on_conflict_do_nothing(index_elements=["county_id", "key"])
-    return transaction.connection.execute(statement, row).rowcount
-
-
-def seen(transaction: Transaction, county: str, alert: str, person: str) -> None:
-    """The person has acknowledged: what was sent to them was seen."""
-    key = {"county": county, "alert": alert, "person": person}
-    transaction.connection.execute(_REACHED.values(state=Delivery.SEEN, seen_at=transaction.now, work_at=None), key)
-
-
-# --- sending them -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +131,6 @@ def failed(transaction: Transaction, row: Row[Any], outcome: Outcome, *, again: 
         work_at = transaction.now + AGAIN_S[min(attempts, len(AGAIN_S)) - 1] * SECOND
     _set(transaction, row, "fail", problem=outcome.problem, work_at=work_at)
     if not _next_contact(transaction, row) and row.alert_id is not None:
-        from triage import escalation  # it writes deliveries, and they move it on
-
         escalation.hurry_unreached(transaction, row.county_id, row.alert_id, row.key.rsplit(":", 1)[0])
 
 
@@ -231,13 +139,13 @@ def _next_contact(transaction: Transaction, row: Row[Any]) -> bool:
     if row.person_id is None:
         return False
     what = row.key.rsplit(":", 1)[0]
-    known = _best(contacts.of(transaction.connection, row.county_id, [row.person_id]), row.person_id)
+    known = best(contacts.of(transaction.connection, row.county_id, [row.person_id]), row.person_id)
     keys = [f"{what}:{one.id}" for one in known]
     used = set(transaction.connection.execute(_USED, {"county": row.county_id, "keys": keys}).scalars())
     words = Words(row.words["title"], row.words["body"])
     order = Order(row.county_id, what, words, row.alert_id, row.case_id, row.site_id, row.drill)
     left = [one for one in known if one.id not in used]
-    return bool(left) and bool(_put(transaction, order, left[0]))
+    return bool(left) and bool(put(transaction, order, left[0]))
 
 
 def _set(transaction: Transaction, row: Row[Any], action: str, **values: Any) -> None:

@@ -22,8 +22,8 @@ from county.rosters import Shift, Slot
 from ledger import database, schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
-from triage import deliveries, escalation, paging, policies, states
-from triage.deliveries import Order
+from triage import escalation, orders, paging, policies, states
+from triage.orders import Order
 from triage.policies import Policy
 from triage.rating import Colour
 
@@ -131,7 +131,7 @@ def _tell_unreachable(transaction: Transaction, county: str, shift: Shift, since
 
 def _tell_coordinators(transaction: Transaction, order: Order) -> None:
     people = [one.id for one in rosters.coordinators(transaction.connection, order.county)]
-    deliveries.put_to(transaction, order, people)
+    orders.put_to(transaction, order, people)
 
 
 def _is_told(connection: Connection, county: str, key: str) -> bool:

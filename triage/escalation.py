@@ -22,9 +22,9 @@ from county import duty, rosters
 from ledger import schema
 from ledger.clock import Deadlines, iso
 from ledger.database import Ledger, Transaction
-from triage import deliveries, ladder, paging, policies, states
-from triage.deliveries import Order
+from triage import ladder, orders, paging, policies, states
 from triage.ladder import LONGEST_US, UNDECIDED_S, after_raise
+from triage.orders import Order
 from triage.policies import Policy
 
 __all__ = ["LONGEST_US", "UNDECIDED_S", "Place", "Watch", "after_raise", "call_step", "climb", "climb_due", "hurry"]
@@ -98,7 +98,7 @@ def call_step(transaction: Transaction, place: Place, colour: str, step: int, wh
     number = connection.execute(_CALLS, {"county": place.county, "alert": place.alert}).scalar_one()
     row = {"county_id": place.county, "alert_id": place.alert, "number": number, "step": step}
     connection.execute(insert(schema.ladder_step), {**row, "at": transaction.now, "called": called, "why": why})
-    deliveries.put_call(transaction, _order(connection, place, policy, number), called, rung.channels)
+    orders.put_call(transaction, _order(connection, place, policy, number), called, rung.channels)
     if gaps:
         data = {"exam": place.exam, "site": place.site, "alert": place.alert, "step": step, "slots": gaps}
         transaction.event(place.county, "roster.gap", data, site=place.site, case=place.case)

@@ -16,7 +16,7 @@ from county.errors import CountyError
 from ledger import schema
 from ledger.clock import SECOND, iso
 from ledger.database import Transaction
-from triage import analyser, cases, rating, rating_table
+from triage import analyser, cases, rating, rating_floor, rating_table
 from triage.colours import Colour
 from triage.rating_table import KIND
 
@@ -56,7 +56,7 @@ def trial(connection: Connection, county: str, text: str, now: int) -> dict[str,
     """How the table would have coloured the county's last month, beside the one in force: ``{exams, changed: {"GREEN →
     YELLOW": n}, red: [before, after], examples}``. :class:`rating_table.BadTable` if it is none.
     """
-    table = rating_table.checked(text)
+    table = rating_floor.checked(text)
     current = cases.table_of(connection, county, now)
     changed: Counter[str] = Counter()
     red = [0, 0]
@@ -87,7 +87,7 @@ def unusable(connection: Connection, now: int) -> list[tuple[str, int, str]]:
     found: list[tuple[str, int, str]] = []
     for row in connection.execute(_IN_FORCE, {"now": now}).all():
         try:
-            rating_table.checked(row.text)
+            rating_floor.checked(row.text)
         except rating_table.BadTable as error:
             found.append((row.county_id, row.version, str(error)))
     return found
@@ -111,6 +111,6 @@ def activate(tx: Transaction, county: str, version: int, actor: str) -> None:
         raise UnknownVersion(f"没有第 {version} 版评级表。", f"There is no version {version} of the rating table.")
     if row.tried is None:
         raise NotTried("评级表要先试算（try）。", "The table must be tried first.")
-    rating_table.checked(row.text)
+    rating_floor.checked(row.text)
     tx.connection.execute(_ACTIVATE.values(active_from_at=tx.now), {"county": county, "which": version})
     tx.audit(county, actor, "rating.activate", f"rating/{version}", detail={"sha256": row.sha256, "from": iso(tx.now)})

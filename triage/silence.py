@@ -18,8 +18,8 @@ from county import rosters
 from ledger import schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
-from triage import deliveries, paging, policies
-from triage.deliveries import Order
+from triage import orders, paging, policies
+from triage.orders import Order
 
 log = structlog.get_logger("silence")
 
@@ -112,7 +112,7 @@ def _tell_silent(transaction: Transaction, site: Any, every_s: int) -> int:
     words = paging.of_silence(site.name, site.township, hours, policy.language)
     order = Order(site.county_id, f"site.silent/{site.id}/{transaction.now}", words, site=site.id)
     people = [one.id for one in rosters.coordinators(transaction.connection, site.county_id)]
-    deliveries.put_to(transaction, order, people)
+    orders.put_to(transaction, order, people)
     return 1
 
 

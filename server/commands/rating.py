@@ -16,10 +16,10 @@ OPERATOR = "operator"
 
 def check(file: Path) -> None:
     """:class:`Refusal` with every fault of the file."""
-    from triage import rating_table
+    from triage import rating_floor, rating_table
 
     try:
-        rating_table.checked(_text(file))
+        rating_floor.checked(_text(file))
     except rating_table.BadTable as error:
         raise _refused(file, error) from error
 

@@ -8,7 +8,8 @@ from ledger import schema
 from tests.triage.kit import GREEN, RED, World, finding
 from triage import rating_table, rating_trial
 from triage.rating import Colour, Facts, rate
-from triage.rating_table import BadTable, checked, default_text, parsed
+from triage.rating_floor import checked
+from triage.rating_table import BadTable, default_text, parsed
 
 DEFAULT = default_text()
 

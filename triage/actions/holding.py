@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from county.access import Role
 from county.problem import Problem
 from ledger.clock import SECOND, iso
-from triage import deliveries, legal, states, wrong_patient
+from triage import legal, orders, states, wrong_patient
 from triage.actions.common import UPDATE_ALERT, Changed, Doing, owned, rated
 from triage.escalation import UNDECIDED_S
 
@@ -60,7 +60,7 @@ def _acknowledge_alert(doing: Doing, alert: Row[Any]) -> None:
     values = {"state": target, "acknowledged_at": doing.now, "acknowledged_by": doing.actor.id}
     key = {"county": alert.county_id, "which": alert.id}
     doing.transaction.connection.execute(UPDATE_ALERT.values(**values, next_step_at=next_step_at), key)
-    deliveries.seen(doing.transaction, alert.county_id, alert.id, doing.actor.id)
+    orders.seen(doing.transaction, alert.county_id, alert.id, doing.actor.id)
 
 
 def claim(doing: Doing) -> None:
