@@ -1,0 +1,77 @@
+"""A process that serves uploads, to be killed. It loads everything once; each line that it reads is one server, a fork
+of it: ``{"url", "folder", "port", "log"}``, answered by the pid once it listens. A restart takes a tenth of a second.
+
+The desk is left out (no lifespan): what is shown is what ingest alone keeps. With ``--once`` the first server is this
+very process, so that a tracer has nothing else in its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from ledger.database import Ledger
+from server import logs
+from server.app import make_app
+from server.settings import Settings
+from tests.ingest.kit import make_world, prepare_database
+
+
+def serve(asked: dict[str, Any]) -> None:
+    """Answer on a real socket until killed, or until SIGTERM."""
+    listener = socket.create_server(("127.0.0.1", asked["port"]), backlog=2048)
+    ledger = Ledger.open(asked["url"])
+    app = make_app(ledger, Settings(data=Path(asked["folder"]), database=asked["url"], log="json"))
+    print(os.getpid(), flush=True)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+    ledger.close()
+
+
+def warm() -> None:
+    """One request on a ledger that is thrown away: what is loaded and compiled by the first is loaded for all forks."""
+    with tempfile.TemporaryDirectory(prefix="ecgnet-warm-") as folder:
+        prepare_database(url := f"sqlite:///{folder}/warm.db")
+        ledger = Ledger.open(url)
+        world = make_world(ledger)
+        app = make_app(ledger, Settings(data=Path(folder), database=url, log="warnings"))
+
+        async def once() -> None:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://warm", headers=world.bearer) as client:
+                (await client.post("/v1/exams", files={"file": ("a", b"warm")})).raise_for_status()
+
+        asyncio.run(once())
+        ledger.close()
+
+
+def main() -> None:
+    """Fork a server for each line; the parent's end ends everything."""
+    logs.configure("json")  # to standard error: what was refused is on record, a promise reads it
+    if "--once" not in sys.argv:
+        warm()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead need no burial
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "--once" in sys.argv:
+            serve(asked)
+            return
+        if os.fork() == 0:
+            os.dup2(os.open(asked["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), 2)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            serve(asked)
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
