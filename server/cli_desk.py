@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder (or ECGNET_DATA).")]
-Database = Annotated[
-    str | None, typer.Option(metavar="URL", help="The database; the default is SQLite in the data folder.")
-]
-County = Annotated[str | None, typer.Option(metavar="C", help="The county's name or id, where there are several.")]
+from server.cli_ledger import on_ledger
+
+if TYPE_CHECKING:
+    from ledger.database import Ledger
+
 Shift = Annotated[str, typer.Option(metavar="ID", help="The shift's id.")]
 
 contact = typer.Typer(help="How people are reached beside the screen.", no_args_is_help=True)
 policy = typer.Typer(help="The county's own ladder, quicker than CLINICAL.md's or equal.", no_args_is_help=True)
-
-
-def need_data(data: Path | None, database: str | None) -> None:
-    """Nothing is created in whatever folder one happens to be in."""
-    if not (data or database or os.environ.get("ECGNET_DATA") or os.environ.get("ECGNET_DATABASE")):
-        raise typer.BadParameter("需要 --data DIR 或 --database URL。 Give --data DIR or --database URL.")
 
 
 def register(app: typer.Typer, admin: typer.Typer, roster: typer.Typer) -> None:
@@ -57,126 +51,112 @@ def watchdog(
     work.watch(to.rstrip("/"), alarms, every, patience, lambda line: print(line, flush=True))
 
 
+@on_ledger
 def drill(
+    ledger: Ledger,
+    county: str | None,
     site: Annotated[str | None, typer.Option(metavar="ID", help="The clinic; the first one without it.")] = None,
     wait: Annotated[float, typer.Option(metavar="S", help="How long to watch it (seconds).", min=0)] = 600.0,
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Send a made-up infarction, marked 演练, through the whole house; prints its exam and each stage's seconds."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        for line in desk.drill(ledger, county, site, wait):
-            print(line, flush=True)
+    for line in desk.drill(ledger, county, site, wait):
+        print(line, flush=True)
 
 
+@on_ledger
 def roster_swap(
+    ledger: Ledger,
+    county: str | None,
     shift: Shift,
     person: Annotated[str | None, typer.Option(metavar="P", help="Who takes it over: id or name.")] = None,
     with_: Annotated[str | None, typer.Option("--with", metavar="ID", help="Or the shift to exchange it for.")] = None,
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Give a shift to another person, or exchange two; prints the ids of the new shifts."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        for made in desk.swap(ledger, county, shift, person, with_):
-            print(made)
+    for made in desk.swap(ledger, county, shift, person, with_):
+        print(made)
 
 
+@on_ledger
 def roster_withdraw(
+    ledger: Ledger,
+    county: str | None,
     shift: Shift,
     reason: Annotated[str, typer.Option(metavar="WHY", help="Kept in the audit.")],
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Take somebody off call; nobody takes over."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        desk.withdraw(ledger, county, shift, reason)
+    desk.withdraw(ledger, county, shift, reason)
 
 
+@on_ledger
 def roster_import(
+    ledger: Ledger,
+    county: str | None,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: slot, person, from, to (岗位、人员、开始、结束).")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it.")] = False,
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Take a whole spreadsheet of shifts: every line, or none."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        print(desk.import_roster(ledger, county, file, dry_run=dry_run))
+    print(desk.import_roster(ledger, county, file, dry_run=dry_run))
 
 
-def roster_gaps(county: County = None, data: Data = None, database: Database = None) -> None:
+@on_ledger
+def roster_gaps(ledger: Ledger, county: str | None) -> None:
     """Print the hours of the next 30 days that have nobody: slot, from, to."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        for line in desk.gaps(ledger, county):
-            print(line)
+    for line in desk.gaps(ledger, county):
+        print(line)
 
 
 @contact.command("add")
+@on_ledger
 def contact_add(
+    ledger: Ledger,
+    county: str | None,
     channel: Annotated[str, typer.Option(metavar="C", help="push, sms, call, group, conference or mail.")],
     address: Annotated[
         str | None, typer.Option(metavar="URL", help="As Apprise writes it, or gateway+https://…#NUMBER; else stdin.")
     ] = None,
     person: Annotated[str | None, typer.Option(metavar="P", help="Whose it is: id or name.")] = None,
     slot: Annotated[str | None, typer.Option(metavar="S", help="Or of whoever has this slot.")] = None,
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Add a contact; prints its id. The address is never shown again."""
     import sys
 
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
     given = address if address is not None else sys.stdin.readline().strip()
-    with administration.opened(data, database) as ledger:
-        print(desk.add_contact(ledger, county, channel, given, person, slot))
+    print(desk.add_contact(ledger, county, channel, given, person, slot))
 
 
 @contact.command("list")
-def contact_list(county: County = None, data: Data = None, database: Database = None) -> None:
+@on_ledger
+def contact_list(ledger: Ledger, county: str | None) -> None:
     """Print the contacts: id, whose, channel, and no more of the address than its kind."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        for line in desk.list_contacts(ledger, county):
-            print(line)
+    for line in desk.list_contacts(ledger, county):
+        print(line)
 
 
 @contact.command("remove")
+@on_ledger
 def contact_remove(
+    ledger: Ledger,
+    county: str | None,
     contact: Annotated[str, typer.Option(metavar="ID", help="The contact's id.")],
-    county: County = None,
-    data: Data = None,
-    database: Database = None,
 ) -> None:
     """Use a contact no more."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        desk.remove_contact(ledger, county, contact)
+    desk.remove_contact(ledger, county, contact)
 
 
 PolicyFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The county's policy (docs/escalation.md).")]
@@ -194,20 +174,18 @@ def policy_check(file: PolicyFile) -> None:
 
 
 @policy.command("set")
-def policy_set(file: PolicyFile, county: County = None, data: Data = None, database: Database = None) -> None:
+@on_ledger
+def policy_set(ledger: Ledger, county: str | None, file: PolicyFile) -> None:
     """Make it the county's, from now on; prints the version's number."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        print(desk.set_policy(ledger, county, file))
+    print(desk.set_policy(ledger, county, file))
 
 
 @policy.command("show")
-def policy_show(county: County = None, data: Data = None, database: Database = None) -> None:
+@on_ledger
+def policy_show(ledger: Ledger, county: str | None) -> None:
     """Print the policy in force."""
-    from server.commands import administration, desk
+    from server.commands import desk
 
-    need_data(data, database)
-    with administration.opened(data, database) as ledger:
-        print(desk.show_policy(ledger, county))
+    print(desk.show_policy(ledger, county))
