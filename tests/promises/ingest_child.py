@@ -34,6 +34,7 @@ def serve(asked: dict[str, Any]) -> None:
     app = make_app(ledger, Settings(data=Path(asked["folder"]), database=asked["url"], log="json"))
     print(os.getpid(), flush=True)
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again once it has ended
     uvicorn.Server(config).run(sockets=[listener])
     ledger.close()
 
