@@ -89,13 +89,23 @@ class HandOverDocument(BaseModel):
     by: dict[str, str]
 
 
+class CandidateDocument(ReachableDocument):
+    """Somebody who can be put on call, and where."""
+
+    slots: list[Slot]
+
+
 class RostersDocument(BaseModel):
-    """Who is on call, in the ladder's order; the shifts of the next day; the gaps of the next week; the hand-over."""
+    """Who is on call, in the ladder's order; the shifts of the next day; the gaps of the next week; the hand-over.
+
+    ``people``: who can be put on call, for those who may do it; empty for others.
+    """
 
     now: list[OnDutyDocument]
     next: list[ShiftDocument]
     gaps: list[GapDocument]
     hand_over: HandOverDocument | None
+    people: list[CandidateDocument]
 
 
 class NewShift(BaseModel):
@@ -159,7 +169,7 @@ async def see_rosters(actor: CurrentActor, ledger: CurrentLedger) -> RostersDocu
     """Who is on call now and next, when nobody will be, and what was handed over."""
     _at_the_county(actor, Action.SEE_ROSTER)
     now = ledger.clock.now()
-    return await ledger.aread(lambda connection: _rosters(connection, actor.county, now))
+    return await ledger.aread(lambda connection: _rosters(connection, actor, now))
 
 
 @router.post(
@@ -293,10 +303,12 @@ def _at_the_county(actor: Actor, action: Action) -> None:
         raise not_found()
 
 
-def _rosters(connection: Connection, county: str, now: int) -> RostersDocument:
+def _rosters(connection: Connection, actor: Actor, now: int) -> RostersDocument:
+    county = actor.county
     running = sorted(rosters.shifts_at(connection, county, now), key=lambda one: list(Slot).index(one.slot))
     coming = rosters.next_shifts(connection, county, now, now + NEXT_S * SECOND)
     note = hand_over.latest(connection, county)
+    known = rosters.candidates(connection, county) if may(actor, Action.EDIT_ROSTER, Place(county)) else []
     return RostersDocument(
         now=[OnDutyDocument(**_shift(one)) for one in running],
         next=[ShiftDocument(**_shift(one), from_at=_time(one.from_at)) for one in coming],
@@ -307,6 +319,9 @@ def _rosters(connection: Connection, county: str, now: int) -> RostersDocument:
         hand_over=None
         if note is None
         else HandOverDocument(text=note.text, at=_time(note.at), by={"id": note.by, "name": note.name}),
+        people=[
+            CandidateDocument(id=who.id, name=who.name, phone=who.phone, slots=slots) for who, slots in known if slots
+        ],
     )
 
 

@@ -317,11 +317,24 @@ def _slot(slot: str) -> Slot:
         raise BadShift(f"没有“{slot}”这个班次；可用：{known}。", f"“{slot}” is no slot; there are: {known}.") from None
 
 
-def _check_can(who: people.Person, county: str, slot: Slot) -> None:
+def candidates(connection: Connection, county: str) -> list[tuple[Reachable, list[Slot]]]:
+    """Everybody of the whole county, by name, and the slots that each can take."""
+    known = [who for who in people.all_people(connection, county) if who.site is None]
+    return [
+        (Reachable(who.id, who.name, who.phone), [slot for slot in Slot if _can(who, county, slot)]) for who in known
+    ]
+
+
+def _can(who: people.Person, county: str, slot: Slot) -> bool:
     need = _NEEDS.get(slot)
     if need is None:
-        return
-    if who.site is not None or not has_role(Actor(county, who.id, who.name, who.role, who.site), need):
+        return True
+    return who.site is None and has_role(Actor(county, who.id, who.name, who.role, who.site), need)
+
+
+def _check_can(who: people.Person, county: str, slot: Slot) -> None:
+    if not _can(who, county, slot):
+        need = _NEEDS[slot]
         raise BadShift(
             f"{who.name} 的角色({who.role})或站点不能承担“{slot}”班。",
             f"{who.name}, {who.role}, cannot take the slot {slot}: it needs a county-wide role that may {need}.",

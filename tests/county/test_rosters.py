@@ -202,6 +202,21 @@ def test_the_coordinator_edits_the_roster_and_a_repeat_does_it_once(client: Brow
 
 
 @on_sqlite
+def test_who_can_be_put_on_call_is_told_to_those_who_may_do_it(client: Browser, world: World, second: str) -> None:
+    sign_in(client, "心内")
+    assert client.get("/v1/rosters").json()["people"] == []
+    sign_in(client, "协调")
+    told = {one["id"]: one["slots"] for one in client.get("/v1/rosters").json()["people"]}
+    assert told[second] == told[world.people["cardiologist"]] == ["first", "backup", "coordinator", "chief", "director"]
+    assert told[world.people["coordinator"]] == ["coordinator", "director"]
+    assert world.people["clinic"] not in told, "somebody of one clinic"
+    for who, slots in told.items():
+        for slot in Slot:
+            body = {"slot": slot, "person": who, "from_at": "2036-01-01T00:00:00Z", "to_at": "2036-01-02T00:00:00Z"}
+            assert (client.post("/v1/rosters", json=body).status_code == 201) == (slot in slots), (who, slot)
+
+
+@on_sqlite
 def test_a_hand_over_note_is_read_with_the_roster_and_told_to_nobody_else(client: Browser, world: World) -> None:
     sign_in(client, "心内")
     assert client.get("/v1/rosters").json()["hand_over"] is None
