@@ -241,6 +241,35 @@ class MergeDocument(Document):
     undone_by: Who | None
 
 
+class MergeRecord(Document):
+    """A patient's record in a merge; of the number only the last four digits."""
+
+    name: str | None
+    sex: str | None
+    birth_date: str | None
+    id_tail: str | None
+    site_name: str
+
+
+class MergeRecords(Document):
+    """The record that stays, and the one that is held to be the same patient's."""
+
+    kept: MergeRecord
+    merged: MergeRecord
+
+
+class ListedMerge(MergeDocument):
+    """A merge with both records."""
+
+    records: MergeRecords
+
+
+class Merges(Document):
+    """The merges that are not undone: what waits for a second person, then the newest."""
+
+    items: list[ListedMerge]
+
+
 class StatementFound(Document):
     """A statement of the catalogue."""
 

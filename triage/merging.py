@@ -21,6 +21,8 @@ from ledger.database import Transaction
 from ledger.ids import new_id
 from triage import states
 
+LISTED = 100
+"""So many merges a list shows: what waits comes first."""
 MAX_CHAIN = 8
 """Records merged into one that was merged itself; a chain longer than this is no patient."""
 
@@ -62,6 +64,29 @@ _OF = (
     )
     .order_by(_M.proposed_at)
 )
+_kept, _merged = (schema.patient.alias(name) for name in ("kept", "merged"))
+# The merges that are not undone, the waiting ones first, then the newest; with both records and their sites.
+_LISTED = (
+    select(
+        schema.merge,
+        _proposer.c.name.label("proposer_name"),
+        _confirmer.c.name.label("confirmer_name"),
+        _undoer.c.name.label("undoer_name"),
+        *(
+            getattr(alias.c, column).label(f"{which}_{column}")
+            for which, alias in (("kept", _kept), ("merged", _merged))
+            for column in ("name", "sex", "birth_date", "id_number", "site_id")
+        ),
+    )
+    .join(_kept, _is(_kept, _M.kept_id))
+    .join(_merged, _is(_merged, _M.merged_id))
+    .outerjoin(_proposer, _is(_proposer, _M.proposed_by))
+    .outerjoin(_confirmer, _is(_confirmer, _M.confirmed_by))
+    .outerjoin(_undoer, _is(_undoer, _M.undone_by))
+    .where(_M.county_id == bindparam("county"), _M.state != states.Merge.UNDONE.value)
+    .order_by(_M.confirmed_at.is_not(None), _M.proposed_at.desc())
+    .limit(bindparam("most"))
+)
 _EXAMS = select(_E.id).where(_E.county_id == bindparam("county"), _E.patient_id == bindparam("patient"))
 _CASES = select(schema.case).where(_C.county_id == bindparam("county"), _C.patient_id == bindparam("patient"))
 _LEADING = (
@@ -73,6 +98,7 @@ _LEADING = (
         _E.patient_id == bindparam("merged"),
     )
 )
+_SITES = select(schema.site.c.id, schema.site.c.name).where(schema.site.c.county_id == bindparam("county"))
 _INSERT = insert(schema.merge)
 _CHANGE = update(schema.merge).where(_M.county_id == bindparam("county"), _M.id == bindparam("which"))
 _SET_PATIENT = update(schema.patient).where(_P.county_id == bindparam("county"), _P.id == bindparam("which"))
@@ -95,6 +121,23 @@ def of_patient(connection: Connection, actor: Actor, patient: str | None) -> lis
     if patient is None or not has_role(actor, Action.MERGE):
         return []
     return [_document(row) for row in connection.execute(_OF, {"county": actor.county, "patient": patient})]
+
+
+def listed(connection: Connection, actor: Actor) -> list[dict[str, Any]]:
+    """What waits for a second person, then what was merged; each with both records, where one may see both."""
+    names = {row.id: row.name for row in connection.execute(_SITES, {"county": actor.county})}
+    rows = connection.execute(_LISTED, {"county": actor.county, "most": LISTED}).all()
+    return [
+        {**_document(row), "records": {"kept": _record(row, "kept", names), "merged": _record(row, "merged", names)}}
+        for row in rows
+        if all(may(actor, Action.MERGE, Place(actor.county, site)) for site in (row.kept_site_id, row.merged_site_id))
+    ]
+
+
+def _record(row: Row[Any], which: str, sites: dict[str, str]) -> dict[str, Any]:
+    known = {column: getattr(row, f"{which}_{column}") for column in ("name", "sex", "birth_date")}
+    number = getattr(row, f"{which}_id_number")
+    return {**known, "id_tail": number[-4:] if number else None, "site_name": sites[getattr(row, f"{which}_site_id")]}
 
 
 def merge(transaction: Transaction, actor: Actor, merged: str, kept: str, reason: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from triage.documents import (
     Exams,
     Figures,
     MergeDocument,
+    Merges,
     StatementsFound,
     Worklist,
     answers,
@@ -122,6 +123,18 @@ for _action, _right, _summary in (
 async def statement_search(q: Annotated[str, Query(max_length=60)] = "") -> dict[str, Any]:
     """The catalogue of statements, by code, Chinese, pinyin (initials too) or English, the closest first."""
     return {"items": [known.document() for known in statements.search(q)]}
+
+
+@router.get(
+    "/v1/merges",
+    dependencies=[permit(Action.MERGE)],
+    response_model=None,
+    responses={**answers(Merges), **problems(401, 403, 503)},
+)
+async def merges(actor: CurrentActor, ledger: CurrentLedger) -> dict[str, Any]:
+    """What waits for a second person, and what was merged; with both records, so that it can be judged."""
+    await ledger.awrite(lambda transaction: transaction.audit(actor.county, actor.id, "merges.read", "merges"))
+    return {"items": await ledger.aread(lambda connection: merging.listed(connection, actor))}
 
 
 class MergeBody(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ingest.identity import Identity
 from ledger import schema
 from tests.triage.kit import LI, ORANGE, RED, WANG, YELLOW, World
 from triage import merging
+from triage.documents import Merges
 
 SAME = Identity(name="王建国", birth_date="1958-03-02", sex="male", card="C-77")
 
@@ -35,8 +37,6 @@ def patient_of(world: World, exam: str) -> str:
 
 
 def second_coordinator(world: World) -> None:
-    from dataclasses import replace
-
     world.actors["deputy"] = replace(world.actors["coordinator"], id=world.actors["chief"].id, name="副协调")
 
 
@@ -115,6 +115,32 @@ def test_every_open_case_of_a_merge_says_so_in_the_feed(world: World) -> None:
         last = world.events()[-1]["seq"]
         merge(world, who, patient_of(world, two), patient_of(world, one))
         assert {event["case_id"] for event in world.events() if event["seq"] > last} == cases
+
+
+def test_the_second_person_finds_what_waits_with_both_records_and_no_more_of_a_number_than_its_end(
+    world: World,
+) -> None:
+    second_coordinator(world)
+    card = Identity(name="李秀英", id_number="330102194001011234")
+    one, two = world.sent(YELLOW, patient=WANG), world.sent(YELLOW, patient=card)
+    kept, merged = patient_of(world, one), patient_of(world, two)
+
+    def listed(who: str) -> list[dict[str, Any]]:
+        return world.ledger.read(lambda connection: merging.listed(connection, world.actors[who]))
+
+    assert listed("deputy") == []
+    merge(world, "coordinator", merged, kept)
+    (waiting,) = listed("deputy")
+    Merges.model_validate({"items": [waiting]})
+    assert (waiting["state"], waiting["kept"], waiting["merged"]) == ("proposed", kept, merged)
+    assert (waiting["records"]["kept"]["name"], waiting["records"]["merged"]["id_tail"]) == (WANG.name, "1234")
+    assert "330102194001011234" not in str(waiting)
+    elsewhere = replace(world.actors["coordinator"], site="another")
+    assert world.ledger.read(lambda connection: merging.listed(connection, elsewhere)) == []
+    merge(world, "deputy", merged, kept)
+    assert [one["state"] for one in listed("coordinator")] == ["merged"]
+    unmerge(world, "coordinator", merged)
+    assert listed("coordinator") == []
 
 
 @pytest.mark.parametrize(("who", "status"), [("cardiologist", 403), ("clinic", 403), ("administrator", 403)])
