@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecg.analysis import Kind
 from ecg.arrays import Floats
 from ecg.interpret.facts import Facts
 from ecg.marks import NOWHERE
 
+P_SPAN_MS = (260.0, 30.0)
+"""Where P lies before QRS onset, PR of up to 260 ms included."""
+P_LEADS = 3
+"""P is judged in the leads that show it best; noise of the others must not hide it."""
+P_GRAIN_MS = 16.0
 WINDOW_MS = (320.0, 30.0)
 """Where P is looked for, before QRS onset: long PR included."""
 CALM_QUANTILE = 0.6
@@ -18,6 +24,48 @@ CALM_QUANTILE = 0.6
 FLUTTER_LEADS = ("II", "III", "aVF", "V1")
 LAGS_MS = (176.0, 250.0)
 """240–340 waves a minute."""
+
+
+def p_repeats(facts: Facts) -> float | None:
+    """Share of the variance before QRS that comes back beat after beat, in the three leads where it is largest.
+
+    1: the same P before every beat; 0: nothing but chance. It is the intraclass correlation (Fisher 1925) of the
+    window before QRS over the beats that are neither early nor ventricular: the mean over ``n`` beats holds an ``n``-th
+    of what changes from beat to beat, which is taken off. Unlike a share of beats that resemble the others, it does not
+    rise by chance where there are few beats. ``None`` with fewer than four.
+    """
+    marks = facts.marks
+    if marks is None or not facts.signal.size or marks.qrs_global.shape[0] != len(facts.rhythm.beats):
+        return None
+    ms = facts.rate_hz / 1000.0
+    steady = np.array([b.kind == Kind.DOMINANT for b in facts.rhythm.beats], dtype=np.bool_)
+    onset = marks.qrs_global[:, 0]
+    start = onset - round(P_SPAN_MS[0] * ms)
+    rows = np.flatnonzero(steady & (onset != NOWHERE) & (start >= 0))
+    leads = np.flatnonzero([facts.readable(name) for name in facts.leads])
+    if rows.size < 4 or not leads.size:
+        return None
+    grain = max(1, round(P_GRAIN_MS * ms))
+    width = round((P_SPAN_MS[0] - P_SPAN_MS[1]) * ms) // grain * grain
+    windows = facts.signal[leads][:, start[rows, None] + np.arange(width)[None, :]]
+    windows = windows.reshape(leads.size, rows.size, -1, grain).mean(axis=3)
+    windows = windows - windows.mean(axis=2, keepdims=True)
+    ramp = np.linspace(-1.0, 1.0, windows.shape[2])
+    windows = windows - ramp * (windows @ ramp / (ramp @ ramp))[:, :, None]
+    usual = windows.mean(axis=1)
+    change = ((windows - usual[:, None]) ** 2).sum(axis=(1, 2)) / (rows.size - 1)
+    lasting = (usual**2).sum(axis=1) - change / rows.size
+    share = lasting / np.maximum(change + np.maximum(lasting, 0.0), 1e-12)
+    return float(np.sort(share)[-P_LEADS:].mean())
+
+
+def alternation(rr_ms: Floats) -> float | None:
+    """Typical change over two intervals as a share of that over one: near 1 where every interval is a surprise, near 0
+    where long and short ones alternate (bigeminy). ``None`` below seven intervals."""
+    if rr_ms.size < 7:
+        return None
+    one, two = np.abs(np.diff(rr_ms)), np.abs(rr_ms[2:] - rr_ms[:-2])
+    return float(np.median(two) / max(float(np.median(one)), 1e-9))
 
 
 def calm_p_likeness(facts: Facts) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
-from ecg.interpret.atrial import calm_p_likeness, flutter
+from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import compare, rounded
 from ecg.interpret.ventricular import patterns
@@ -228,11 +228,16 @@ def _fibrillation(facts: Facts, verdict: Verdict) -> bool:
     tests = [
         compare(None, "rr_rmssd_ratio", irregular, ">=", limit("rhythm", "af_rmssd")),
         compare(None, "rr_entropy", entropy(rr), ">=", limit("rhythm", "af_entropy")),
-        compare(None, "p_share", r.p_share, "<=", limit("rhythm", "af_p_share")),
+        compare(
+            None, "p_repeats", None if r.p_share is None else p_repeats(facts), "<", limit("rhythm", "af_p_repeats")
+        ),
     ]
     # A few early beats in a steady rhythm make RMSSD large too, but not the typical step.
     typical = compare(None, "rr_typical_step", float(np.median(steps)), ">=", limit("rhythm", "af_typical_step"))
     if not (tests[0].true and tests[1].true and typical.true) or tests[2].true is False:
+        return False
+    # Irregular, but by a rule: long and short intervals by turns are bigeminy.
+    if (turns := alternation(rr)) is not None and turns < limit("rhythm", "af_alternation"):
         return False
     # So fast that P has no room of its own: irregularity alone makes it probable.
     sure = Certainty.DEFINITE if r.seconds >= limit("rhythm", "af_seconds") and tests[2].true else Certainty.PROBABLE
