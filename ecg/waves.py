@@ -52,6 +52,8 @@ LATE_SLOPE = 0.5
 """QRS's last main slope is the last one of at least half of the steepest [project]."""
 FIRST_R_MV, FIRST_R_SHARE = 0.015, 0.01
 """An r before the deepest point is R from 15 µV and a hundredth of the depth on."""
+FIRST_R_WITHIN_MS = 63.0
+"""An r that long before the deepest point is no mark of the beat: in a QRS so broad the main deflection is [project]."""
 LATER_R = 1.75
 """A later R′ must be that much higher than the first r to be the mark [project, LUDB half]."""
 T_LEAD_MS = 165.0
@@ -175,7 +177,7 @@ def _qrs_of_leads(piece: Floats, slope: Floats, weight: Floats, last: Ints, span
     off = ints(np.rint(_pulled(end, float(end @ share), QRS_LEAD_PULL)))
     on = np.clip(on, 0, size - 1)
     off = np.clip(off, np.minimum(on + 2, size - 1), size - 1)
-    return np.stack([on, _qrs_peaks(piece, on, off), off], axis=1)
+    return np.stack([on, _qrs_peaks(piece, on, off, FIRST_R_WITHIN_MS * ms), off], axis=1)
 
 
 def _span(low: float, high: float, size: int) -> slice:
@@ -231,9 +233,9 @@ def _bounds(slope: Floats, steepest: Floats, top: int, ms: float) -> tuple[Ints,
     return top - out[0], top + out[1]
 
 
-def _qrs_peaks(piece: Floats, begin: Ints, end: Ints) -> Ints:
+def _qrs_peaks(piece: Floats, begin: Ints, end: Ints, within: float) -> Ints:
     """The R peak where there is one, else the deepest point: the mark that readers set. A small r before a deep S is R
-    unless what follows is much higher."""
+    unless what follows is much higher, or S comes later than ``within`` samples."""
     peaks = begin.copy()
     for k in range(piece.shape[0]):
         part = piece[k, begin[k] : end[k] + 1]
@@ -243,7 +245,9 @@ def _qrs_peaks(piece: Floats, begin: Ints, end: Ints) -> Ints:
         nadir, highest = int(np.argmin(above)), int(np.argmax(above))
         first = int(np.argmax(above[: nadir + 1]))
         depth, tall = float(-above[nadir]), float(above[highest])
-        if above[first] >= max(FIRST_R_MV, FIRST_R_SHARE * depth) and LATER_R * above[first] >= tall:
+        if nadir - first > within and depth > tall:
+            peaks[k] += nadir
+        elif above[first] >= max(FIRST_R_MV, FIRST_R_SHARE * depth) and LATER_R * above[first] >= tall:
             peaks[k] += first
         else:
             peaks[k] += highest if tall >= max(0.015, 0.04 * depth) else nadir
