@@ -1,4 +1,8 @@
-"""Devices: the ECG machine or PC of a site, known by its key."""
+"""Devices: the ECG machine or PC of a site, known by its key; what each last said of itself.
+
+A key is given once, at :func:`add` or by a one-time code (:mod:`county.enrolment`), replaced by :func:`rotate`, ended
+by :func:`revoke`. One that opens nothing any more is on record when it is tried (:mod:`county.refusals`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from county import secrets, sites
 from county.errors import UnknownDevice
+from county.names import checked
 from ledger import schema
 from ledger.database import Transaction
 from ledger.ids import new_id
@@ -26,6 +31,41 @@ _REVOKE = (
     .where(_D.county_id == bindparam("county"), _D.id == bindparam("device"), _D.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
 )
+# Another key: the one before opens nothing from this commit on.
+_SET_KEY = (
+    update(schema.device)
+    .where(_D.county_id == bindparam("county"), _D.id == bindparam("device"), _D.revoked_at.is_(None))
+    .values(key_hash=bindparam("to_hash"))
+)
+_KNOWN = (
+    _D.id,
+    _D.site_id,
+    _S.name.label("site_name"),
+    _S.township,
+    _D.name,
+    _D.created_at,
+    _D.revoked_at,
+    _D.seen_at,
+    _D.version,
+    _D.waiting,
+    _D.waiting_since_at,
+    _D.clock_offset_us,
+    _D.clock_uncertainty_us,
+    _D.clock_at,
+)
+_OF_COUNTY = (
+    select(*_KNOWN)
+    .join_from(schema.device, schema.site, (_S.county_id == _D.county_id) & (_S.id == _D.site_id))
+    .where(_D.county_id == bindparam("county"))
+)
+# Every device of a county, by township and clinic, also those that were revoked.
+_ALL = _OF_COUNTY.order_by(_S.township, _S.name, _S.id, _D.created_at, _D.id)
+# One device by its id.
+_ONE = _OF_COUNTY.where(_D.id == bindparam("device"))
+# Whose key this was, before it was revoked.
+_REVOKED = select(_D.county_id, _D.id, _D.site_id).where(
+    _D.key_hash == bindparam("key_hash"), _D.revoked_at.is_not(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +78,98 @@ class Device:
     site_name: str
 
 
-def add(tx: Transaction, county: str, site: str, *, actor: str = "operator") -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A device as the county knows it, revoked or not. ``*_at``: UTC µs; ``clock_offset_us``: its clock less ours."""
+
+    id: str
+    site: str
+    site_name: str
+    township: str
+    name: str | None
+    created_at: int
+    revoked_at: int | None
+    seen_at: int | None
+    version: str | None
+    waiting: int | None
+    waiting_since_at: int | None
+    clock_offset_us: int | None
+    clock_uncertainty_us: int | None
+    clock_at: int | None
+
+
+def add(
+    tx: Transaction, county: str, site: str, name: str | None = None, *, actor: str = "operator"
+) -> tuple[str, str]:
     """A new device of a site: its id, and its key, which is shown this once. :class:`UnknownSite`."""
     sites.need(tx.connection, county, site)
-    device, key = new_id(), secrets.new(secrets.Kind.DEVICE)
-    row = {"county_id": county, "id": device, "site_id": site, "key_hash": secrets.fingerprint(key)}
-    tx.connection.execute(_ADD, {**row, "created_at": tx.now, "revoked_at": None})
+    key = secrets.new(secrets.Kind.DEVICE)
+    device = put(tx, county, site, secrets.fingerprint(key), None if name is None else checked(name))
     tx.audit(county, actor, "device.add", site, detail={"device": device})
     return device, key
+
+
+def put(tx: Transaction, county: str, site: str, key_hash: str, name: str | None) -> str:
+    """The row of a new device; its id. Nothing of it is on record yet: that is the caller's."""
+    device = new_id()
+    row = {"county_id": county, "id": device, "site_id": site, "key_hash": key_hash, "name": name}
+    tx.connection.execute(_ADD, {**row, "created_at": tx.now, "revoked_at": None})
+    return device
+
+
+def rotate(tx: Transaction, county: str, device: str, *, actor: str = "operator", reason: str | None = None) -> str:
+    """A new key for a device, shown this once; the one before opens nothing. :class:`UnknownDevice`."""
+    known, key = need(tx.connection, county, device), secrets.new(secrets.Kind.DEVICE)
+    if not set_key(tx, county, device, secrets.fingerprint(key)):
+        raise _not_in_use(device)
+    tx.audit(county, actor, "device.rotate", known.site, reason=reason, detail={"device": device})
+    return key
+
+
+def set_key(tx: Transaction, county: str, device: str, key_hash: str) -> bool:
+    """Give a device another key; ``False`` if it is not in use."""
+    values = {"county": county, "device": device, "to_hash": key_hash}
+    return tx.connection.execute(_SET_KEY, values).rowcount == 1
 
 
 def revoke(tx: Transaction, county: str, device: str, *, actor: str = "operator", reason: str | None = None) -> None:
     """The key opens nothing from this commit on. :class:`UnknownDevice` if there is none, or it was revoked."""
     done = tx.connection.execute(_REVOKE, {"county": county, "device": device, "at": tx.now})
     if not done.rowcount:
-        raise UnknownDevice(f"没有在用的设备“{device}”。", f"There is no device “{device}” in use.")
+        raise _not_in_use(device)
     tx.audit(county, actor, "device.revoke", device, reason=reason)
+
+
+def all_devices(connection: Connection, county: str) -> list[Known]:
+    """Every device of the county, by township and clinic, also those that were revoked."""
+    return [Known(*row) for row in connection.execute(_ALL, {"county": county})]
+
+
+def get(connection: Connection, county: str, device: str) -> Known | None:
+    """The device with this id, revoked or not."""
+    row = connection.execute(_ONE, {"county": county, "device": device}).one_or_none()
+    return None if row is None else Known(*row)
+
+
+def need(connection: Connection, county: str, device: str) -> Known:
+    """The device with this id, in use; :class:`UnknownDevice` otherwise."""
+    found = get(connection, county, device)
+    if found is None or found.revoked_at is not None:
+        raise _not_in_use(device)
+    return found
+
+
+def _not_in_use(device: str) -> UnknownDevice:
+    return UnknownDevice(f"没有在用的设备“{device}”。", f"There is no device “{device}” in use.")
 
 
 def by_key(connection: Connection, key: str) -> Device | None:
     """The device whose key this is."""
     row = connection.execute(_BY_KEY, {"key_hash": secrets.fingerprint(key)}).first()
     return None if row is None else Device(*row)
+
+
+def by_revoked_key(connection: Connection, key: str) -> tuple[str, str, str] | None:
+    """County, id and site of the device whose key this was before it was revoked."""
+    row = connection.execute(_REVOKED, {"key_hash": secrets.fingerprint(key)}).first()
+    return None if row is None else (row.county_id, row.id, row.site_id)

@@ -55,6 +55,24 @@ class UnknownDevice(CountyError):
     code = "unknown-device"
 
 
+class BadHours(CountyError):
+    """A one-time code that would be valid for no time, or for too long."""
+
+    code = "bad-hours"
+
+
+class BadSites(CountyError):
+    """A file of sites that cannot be read; it names the line."""
+
+    code = "bad-sites"
+
+
+class NoTestEcg(CountyError):
+    """The site has sent no ECG that could be measured well enough."""
+
+    code = "no-test-ecg"
+
+
 class UnknownPerson(CountyError):
     """No person of the county has this id, or they left."""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from county import counties, roster_routes, signin, sites
+from county import counties, device_routes, roster_routes, signin, sites
 from county.access import Action, Actor, Place, Role, may
 from county.http import CurrentActor, CurrentLedger, permit
 from county.people import Person
@@ -17,6 +17,7 @@ from ledger.clock import iso
 
 router = APIRouter(tags=["county"])
 router.include_router(roster_routes.router)
+router.include_router(device_routes.router)
 
 COOKIE_S = 7 * 86400  # the row says when a session ends; the cookie only must not end before an extended one
 

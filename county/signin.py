@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from starlette.requests import HTTPConnection
 
-from county import counties, devices, guesses, passwords, people, secrets
+from county import counties, devices, guesses, passwords, people, refusals, secrets
 from county.access import Actor, Role
 from county.errors import ManyCounties, NoCounty, UnknownCounty
 from county.names import is_usable, tidy
@@ -132,6 +132,7 @@ async def actor(request: HTTPConnection, ledger: Ledger) -> Actor:
     now = ledger.clock.now()
     found = await ledger.aread(lambda connection: by_secret(connection, secret, now))
     if found is None:
+        refusals.note(ledger, secret, request.client.host if request.client else "")
         raise not_signed_in()
     return found
 
@@ -241,7 +242,7 @@ def _at_the_desk(
 
     where, person, kept, wait = ledger.read(look_up)
     if wait:
-        raise _too_often(wait)
+        raise too_often(wait)
     if not passwords.verify(kept, password) or person is None or where is None:
         ledger.write(lambda tx: _failed(tx, where, person, keys, address))
         return None
@@ -287,7 +288,8 @@ def _failed(tx: Transaction, county: str | None, person: Person | None, keys: di
         tx.audit(county, by, "session.refused", county, detail={"address": address})
 
 
-def _too_often(wait_s: int) -> Problem:
+def too_often(wait_s: int) -> Problem:
+    """The answer once too many guesses have failed."""
     return Problem(
         429,
         "too-often",

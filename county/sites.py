@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from county.errors import OffTheMap, UnknownSite
 from county.names import checked
@@ -35,6 +35,18 @@ _ALL = (
     )
     .where(_S.county_id == bindparam("county"))
     .order_by(_S.township, _S.name, _S.id)
+)
+# What a person may set of a site.
+_CHANGE = (
+    update(schema.site)
+    .where(_S.county_id == bindparam("county"), _S.id == bindparam("site"))
+    .values(
+        name=bindparam("to_name"),
+        township=bindparam("to_township"),
+        phone=bindparam("to_phone"),
+        map_x=bindparam("to_map_x"),
+        map_y=bindparam("to_map_y"),
+    )
 )
 # The colours of the open cases, the most urgent first.
 _OPEN = (
@@ -85,16 +97,48 @@ def add(
     actor: str = "operator",
 ) -> str:
     """A new site; its id. :class:`BadName`, :class:`OffTheMap`."""
-    if (map_x is None) != (map_y is None) or not all(0 <= at <= 1 for at in (map_x, map_y) if at is not None):
-        raise OffTheMap(
-            "地图位置要有 x 和 y，都在 0 到 1 之间。", "A place on the map needs x and y, each between 0 and 1."
-        )
+    _check_place(map_x, map_y)
     site = new_id()
     row = {"county_id": county, "id": site, "name": checked(name), "township": checked(township)}
     place = {"phone": phone.strip(), "map_x": map_x, "map_y": map_y}
     tx.connection.execute(_ADD, {**row, **place, "last_exam_at": None, "created_at": tx.now})
     tx.audit(county, actor, "site.add", site, detail={"name": row["name"], "township": row["township"]})
     return site
+
+
+def change(
+    tx: Transaction,
+    county: str,
+    site: str,
+    name: str,
+    township: str,
+    phone: str,
+    map_x: float | None,
+    map_y: float | None,
+    *,
+    actor: str = "operator",
+) -> dict[str, tuple[object, object]]:
+    """Set what a person may set of a site; what changed, as field → (before, now). :class:`UnknownSite`,
+    :class:`BadName`, :class:`OffTheMap`.
+    """
+    _check_place(map_x, map_y)
+    known = need(tx.connection, county, site)
+    now = {"name": checked(name), "township": checked(township), "phone": phone.strip(), "map_x": map_x, "map_y": map_y}
+    changed: dict[str, tuple[object, object]] = {
+        field: (getattr(known, field), value) for field, value in now.items() if getattr(known, field) != value
+    }
+    if changed:
+        key = {"county": county, "site": site}
+        tx.connection.execute(_CHANGE, key | {f"to_{field}": value for field, value in now.items()})
+        tx.audit(county, actor, "site.change", site, detail={field: list(pair) for field, pair in changed.items()})
+    return changed
+
+
+def _check_place(map_x: float | None, map_y: float | None) -> None:
+    if (map_x is None) != (map_y is None) or not all(0 <= at <= 1 for at in (map_x, map_y) if at is not None):
+        raise OffTheMap(
+            "地图位置要有 x 和 y，都在 0 到 1 之间。", "A place on the map needs x and y, each between 0 and 1."
+        )
 
 
 def get(connection: Connection, county: str, site: str) -> Site | None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from server import cli_desk, cli_rating
+from server import cli_desk, cli_devices, cli_rating
 from server.refusal import Refusal
 
 OLDEST_PYTHON = (3, 11)
@@ -41,6 +41,7 @@ for _name, _group in (("county", county), ("site", site), ("device", device), ("
     admin.add_typer(_group, name=_name)
 cli_desk.register(app, admin, roster)
 cli_rating.register(admin)
+cli_devices.register(admin, site, device)
 
 
 def main() -> None:

@@ -194,6 +194,7 @@ Ask = Callable[[House], dict[str, Any]]
 TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/session"): (all_of(422), lambda _: {"json": {}}),  # public: the form is looked at first
     ("GET", "/v1/session"): (SESSION, plain),
+    ("POST", "/v1/devices/enrol"): (all_of(401), lambda _: {"json": {"code": new_id()}}),  # public: a code opens it
     ("GET", "/v1/rosters"): (SEE_COUNTY, plain),
     ("POST", "/v1/rosters"): (MAKE_COUNTY, a_shift),
     ("POST", "/v1/rosters/import"): (EDIT_COUNTY, lambda _: {"json": {"csv": "slot,person,from,to\n"}}),
