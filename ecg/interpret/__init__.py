@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from ecg.analysis import Grade
-from ecg.interpret import acute, axis_voltage, chambers, conduction, infarction, pacing, repolarisation, rhythm
+from ecg.interpret import (
+    acute,
+    axis_voltage,
+    chambers,
+    conduction,
+    electrolytes,
+    infarction,
+    normal,
+    pacing,
+    patterns,
+    pericarditis,
+    repolarisation,
+    rhythm,
+    right_chest,
+    syndromes,
+)
 from ecg.interpret.facts import WHY_QUALITY, WHY_VERSION, Facts, Verdict
-from ecg.recording import Text
+from ecg.interpret.sheet import Sheet
 
 NOT_IN_THIS_VERSION = (
     "R_AT",
@@ -25,24 +40,10 @@ NOT_IN_THIS_VERSION = (
     "R_AVB3",
     "R_ALT",
     "R_PJC",
-    "T_NVSTE",
-    "T_PERI",
-    "S_BRU",
-    "S_HYPERK",
-    "S_HYPOK",
-    "S_HYPERCA",
-    "S_HYPOCA",
-    "S_DIG",
-    "S_PE",
-    "S_TAKO",
-    "S_OSB",
-    "S_EPS",
 )
 """Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
-WHY_NORMAL = Text(
-    "“正常”须全部规则都已评估；本版本尚有规则未包含。",
-    "“Normal” needs every rule assessed; this version does not hold them all.",
-)
+DISEASES = (*electrolytes.PATTERNS, *pericarditis.PATTERNS, *right_chest.PATTERNS, *syndromes.PATTERNS)
+"""The patterns of §3.6, in order: type 1 of Brugada before type 2."""
 
 
 def interpret(facts: Facts) -> Verdict:
@@ -59,10 +60,14 @@ def interpret(facts: Facts) -> Verdict:
         chambers.interpret(facts, verdict)
         axis_voltage.interpret(facts, verdict)
         repolarisation.interpret(facts, verdict)
-        acute.interpret(facts, verdict)
+        sheet = Sheet(facts)
+        # before the acute findings, whose elevation some of them explain
+        patterns.ask(sheet, verdict, DISEASES)
+        syndromes.toxicity(verdict)
+        acute.interpret(facts, verdict, sheet)
     for code in NOT_IN_THIS_VERSION:
         verdict.skip(code, ("rule",), WHY_VERSION)
-    verdict.skip("N_NORMAL", NOT_IN_THIS_VERSION, WHY_NORMAL)
+    normal.interpret(facts, verdict)
     return verdict
 
 

@@ -11,9 +11,11 @@ from ecg.interpret.facts import Facts, Verdict
 from ecg.interpret.sheet import Sheet
 
 
-def interpret(facts: Facts, verdict: Verdict) -> None:
-    """Adds the acute coronary findings and the Q waves; rhythm, conduction, chambers and ST–T were asked before."""
-    sheet = Sheet(facts)
+def interpret(facts: Facts, verdict: Verdict, sheet: Sheet | None = None) -> None:
+    """Adds the acute coronary findings and the Q waves; rhythm, conduction, chambers and ST–T were asked before.
+
+    ``sheet``: that of these facts, where one was begun."""
+    sheet = sheet or Sheet(facts)
     hyperacute.interpret(sheet, verdict)
     subtle_lad.interpret(sheet, verdict, mimics.hypertrophied(sheet, verdict))
     infarction.interpret(sheet, verdict)

@@ -171,8 +171,18 @@ def _early(facts: Facts, verdict: Verdict) -> None:
     true = all3([narrow.true, paired])
     verdict.decide(
         facts, "T_ER", NAMES["T_ER"], [narrow, *seen], true, "Macfarlane 2015, doi:10.1016/j.jacc.2015.05.033",
-        Certainty.PROBABLE, near=False,
+        Certainty.PROBABLE, notes=_after_jt(facts, [t.evidence.lead for t in seen if t.true]), near=False,
     )  # fmt: skip
+
+
+def _after_jt(facts: Facts, leads: list[str | None]) -> tuple[str, ...]:
+    """Whether ST rises from Jt in every lead of the pattern: the benign form (Macfarlane 2015). ST 80 ms after J is the
+    point that is measured next to Jt + 100 ms, and the lower one on a rising ST."""
+    pairs = [(facts.value(n, "jt_mv"), facts.value(n, "st_j80_mv")) for n in leads if n is not None]
+    if not pairs or any(jt is None or late is None for jt, late in pairs):
+        return ()
+    rising = all(late > jt for jt, late in pairs if jt is not None and late is not None)
+    return ("ASCENDING",) if rising else ("HORIZONTAL_OR_DESCENDING",)
 
 
 def _deep(facts: Facts, verdict: Verdict) -> None:
