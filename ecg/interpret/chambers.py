@@ -138,6 +138,16 @@ _HEMIBLOCK = Argument(
 )
 
 
+_HIGH = Argument(
+    "Q_HIGHV",
+    True,
+    Text(
+        "V1电极位置偏高时P波也可倒置：核对位置后复查。",
+        "A V1 electrode placed high turns P down too: check its place and record again.",
+    ),
+)
+
+
 def strain(facts: Facts) -> list[Test]:
     """ST80 depressed and T inverted in I, aVL, V5 or V6."""
     limit = facts.rules.limit
@@ -235,14 +245,18 @@ def _both(facts: Facts, verdict: Verdict) -> None:
 
 
 def _terminal(facts: Facts) -> float | None:
-    """P-terminal force in V1, mV·ms: depth times duration of its negative second phase; 0 without one."""
+    """P-terminal force in V1, mV·ms: depth times duration of its negative second phase; 0 without one.
+
+    Of a P that is negative from its beginning the second half is the terminal part: the first belongs to the right
+    atrium, whose wave turns down where V1 is placed high (Morris 1964, Circulation 29:242, measures the terminal part).
+    """
     depth, span = facts.value("V1", "p2_mv"), facts.value("V1", "p2_ms")
     if depth is None or span is None:
         return None
     if depth < 0:
         return depth * span
     first, wide = facts.value("V1", "p1_mv"), facts.value("V1", "p1_ms")
-    return first * wide if first is not None and wide is not None and first < 0 else 0.0
+    return 0.5 * first * wide if first is not None and wide is not None and first < 0 else 0.0
 
 
 def _atria(facts: Facts, verdict: Verdict) -> None:
@@ -256,7 +270,9 @@ def _atria(facts: Facts, verdict: Verdict) -> None:
     turned = compare(None, "p_axis_deg", m.axis_deg.p, "<", limit("atria", "p_axis_deg"))
     true = any3([force.true, all3([long.true, turned.true])])
     seen = [t for t in (force, *((long, turned) if long.true and turned.true else ())) if t.true is not False]
-    left = verdict.decide(facts, "H_LAA", ATRIA["H_LAA"], seen, true, VOLTAGE, near=False)
+    high = (_HIGH,) if "Q_HIGHV" in facts.quality.defects else ()
+    sure = Certainty.POSSIBLE if high and not (long.true and turned.true) else Certainty.DEFINITE
+    left = verdict.decide(facts, "H_LAA", ATRIA["H_LAA"], seen, true, VOLTAGE, sure, high, near=False)
     tall = [compare(n, "p_mv", facts.value(n, "p_mv"), ">", limit("atria", "p_ii_mv")) for n in ("II", "III", "aVF")]
     tall.append(compare("V1", "p1_mv", facts.value("V1", "p1_mv"), ">", limit("atria", "p_v1_mv")))
     seen = [t for t in tall if t.true is not False]
