@@ -1,6 +1,6 @@
 import { lang } from '../words'
 import { noteServerDate } from '../shared/time'
-import type { Analysis, CaseDocument, Context, Exam, Figures, Item, Known, Problem, Receipt, Rosters, Samples, Session, SignedIn, Site, Worklist } from './types'
+import type { Analysis, CaseDocument, Context, Exam, Figures, Item, Known, Ladder, ListedMerge, Merge, Problem, Receipt, Rosters, Samples, Session, SignedIn, Site, Slot, Worklist } from './types'
 
 /** A refusal that the server put into words. */
 export class Refused extends Error {
@@ -91,6 +91,14 @@ export const api = {
 
   statements: (query: string) => call<{ items: Known[] }>('GET', `/v1/statements?q=${id(query)}`),
   rosters: () => call<Rosters>('GET', '/v1/rosters'),
+  addShift: (shift: { slot: Slot; person: string; from_at: string; to_at: string }, key: string) => call<unknown>('POST', '/v1/rosters', { json: shift, key }),
+  swapShift: (shift: string, to: { person?: string; shift?: string; reason?: string }, key: string) => call<unknown>('POST', `/v1/rosters/${id(shift)}/swap`, { json: to, key }),
+  withdrawShift: (shift: string, reason: string, key: string) => call<unknown>('POST', `/v1/rosters/${id(shift)}/withdraw`, { json: { reason }, key }),
+  handOver: (text: string, key: string) => call<unknown>('POST', '/v1/rosters/hand-over', { json: { text }, key }),
+  ladder: (which: string) => call<{ items: Ladder[] }>('GET', `/v1/cases/${id(which)}/ladder`),
+  merges: () => call<{ items: ListedMerge[] }>('GET', '/v1/merges'),
+  merge: (patient: string, into: string, reason: string) => call<Merge>('POST', `/v1/patients/${id(patient)}/merge`, { json: { into, reason } }),
+  unmerge: (patient: string, reason: string) => call<Merge>('POST', `/v1/patients/${id(patient)}/unmerge`, { json: { reason } }),
   figures: () => call<Figures>('GET', '/v1/figures'),
   sites: () => call<{ items: Site[] }>('GET', '/v1/sites'),
 }

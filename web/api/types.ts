@@ -33,7 +33,7 @@ export interface Answer extends Say { note?: string | null; decision?: string; c
 export interface CaseDocument extends Item {
   exams: string[]; owner_at: string | null; acknowledged_at: string | null; seen_at: string | null; seen_by: Who | null
   answer: Answer | null; read_back_at?: string | null; legal: string[]; history: HistoryLine[]
-  report?: Report | null; earlier_reports?: Report[]; messages?: Message[]; links?: Link[]; comparison?: Comparison | null
+  report?: Report | null; earlier_reports?: Report[]; messages?: Message[]; links?: Link[]; comparison?: Comparison | null; patient_id: string | null; merges: Merge[]
 }
 /** `accepted` is null while nobody has decided about the machine's finding. */
 export interface Statement { code: string; name: Say; from: 'finding' | 'doctor'; accepted: boolean | null; text: string | null }
@@ -93,8 +93,30 @@ export interface Analysis {
   not_assessed: { code: string; missing: string[]; why: Say }[]
 }
 
-export interface RosterSlot { slot: 'first' | 'backup' | 'coordinator' | 'chief' | 'director'; person: Who & { phone: string | null } }
-export interface Rosters { now: RosterSlot[]; next: RosterSlot[] }
+export type Slot = 'first' | 'backup' | 'coordinator' | 'chief' | 'director'
+export interface Reachable extends Who { phone: string | null }
+/** Somebody on call; `id` is the shift's. */
+export interface RosterSlot { slot: Slot; person: Reachable; id: string; to_at: string }
+export interface Shift extends RosterSlot { from_at: string }
+/** `to_at` is null where nobody ever comes. */
+export interface Gap { slot: Slot; from_at: string; to_at: string | null }
+export interface HandOver { text: string; at: string; by: Who }
+/** Who can be put on call, and where; told only to those who may do it. */
+export interface Candidate extends Reachable { slots: Slot[] }
+export interface Rosters { now: RosterSlot[]; next: Shift[]; gaps: Gap[]; hand_over: HandOver | null; people: Candidate[] }
+
+/** Two records that are held to be one patient. */
+export interface Merge {
+  id: string; kept: string; merged: string; state: 'proposed' | 'merged' | 'undone'; reason: string
+  proposed_at: string; proposed_by: Who; confirmed_at: string | null; confirmed_by: Who | null; undone_at: string | null; undone_by: Who | null
+}
+export interface PatientRecord { name: string | null; sex: string | null; birth_date: string | null; id_tail: string | null; site_name: string }
+export interface ListedMerge extends Merge { records: { kept: PatientRecord; merged: PatientRecord } }
+
+/** One message of a call; `person` is null for a group's. */
+export interface Delivery { person: Who | null; channel: string; state: 'waiting' | 'tried' | 'delivered' | 'seen' | 'failed' | 'withdrawn'; tried_at: string | null; delivered_at: string | null; seen_at: string | null; receipt: string | null; problem: string | null }
+export interface Call { number: number; step: number; at: string; why: string; called: { slot: Slot; person: Who; channels: string[] }[]; messages: Delivery[] }
+export interface Ladder { alert: string; colour: Colour; state: string; raised_at: string; next_step_at: string | null; stopped_at: string | null; stop_reason: string | null; drill: boolean; calls: Call[] }
 
 export interface Figures {
   at: string; seq?: number
@@ -103,7 +125,7 @@ export interface Figures {
   today: { exams: number; red: number; orange: number; poor_quality: number; first_ecg_10min: { met: number; of: number } | null }
   open: Item[]
 }
-export interface Site extends SiteRef { x: number | null; y: number | null; last_exam_at: string | null; sent_today: number; open_colour: Colour | null }
+export interface Site extends SiteRef { x: number | null; y: number | null; last_exam_at: string | null; sent_today: number; open_colour: Colour | null; live_at: string | null; expected_every_s: number | null; silent_at: string | null }
 
 /** `application/problem+json`; 409 carries what would be legal. */
 export interface Problem { type?: string; title: string; detail?: string; status: number; legal?: string[] }

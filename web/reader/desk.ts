@@ -85,6 +85,7 @@ export function useDesk() {
 
   function apply(event: FeedEvent) {
     settle(applyEvent(items.value, event))
+    if (event.kind.startsWith('roster.')) void fetchRosters()
     if (event.case !== null || event.kind === 'exam.received') setTimeout(() => void refresh().catch(() => undefined), 80)
     if (open.value && event.case === open.value.case) void reload(event.kind === 'exam.analysed' || open.value.reading?.analysis === null)
   }
@@ -183,7 +184,7 @@ export function useDesk() {
 
   return {
     items, loaded, shown, waiting, held, rosters, open, reds, oranges, answering, feed,
-    openCase, showExam, drawn, act, sortIn, neighbour, close: () => { open.value = null },
+    openCase, showExam, drawn, act, sortIn, neighbour, close: () => { open.value = null }, reload: () => { void reload(false) },
     retry: () => { const it = open.value; if (it) { change(it.case, { trouble: null }); void reload(false); void showExam(it.case, it.exam, true) } },
   }
 }

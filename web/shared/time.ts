@@ -53,6 +53,13 @@ export function wall(iso: string | number | null | undefined, seconds = true): s
   const d = new Date(ms)
   return `${two(d.getHours())}:${two(d.getMinutes())}${seconds ? `:${two(d.getSeconds())}` : ''}`
 }
+/** 14:30 today, 11-26 14:30 on another day (in the person's own time). */
+export function dayTime(iso: string | null | undefined, at = now.value): string {
+  const ms = instant(iso)
+  if (ms === null || iso === null || iso === undefined) return ''
+  const d = new Date(ms)
+  return daysAgo(iso, at) === 0 ? wall(ms, false) : `${two(d.getMonth() + 1)}-${two(d.getDate())} ${wall(ms, false)}`
+}
 /** 0 today, 1 yesterday, … in local days. */
 export function daysAgo(iso: string, at = now.value): number {
   const day = (ms: number) => { const d = new Date(ms); return Date.UTC(d.getFullYear(), d.getMonth(), d.getDate()) / 86_400_000 }
