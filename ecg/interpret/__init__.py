@@ -35,9 +35,6 @@ NOT_IN_THIS_VERSION = (
     "R_VT_BIDIR",
     "R_VFL",
     "R_SAB",
-    "R_AVB2",
-    "R_AVB_HG",
-    "R_AVB3",
     "R_ALT",
     "R_PJC",
 )

@@ -11,9 +11,11 @@ import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
+from ecg.interpret import av_block, regular_af
 from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import compare, rounded
+from ecg.interpret.p_train import Train, search
 from ecg.interpret.ventricular import patterns
 from ecg.recording import Text
 from ecg.waves import P_LIKE
@@ -67,9 +69,13 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     paced = verdict.has("C_PACE_V") or verdict.has("C_PACE_AV")
     fluttering = not paced and _flutter(facts, verdict)
     fibrillation = not paced and not fluttering and _fibrillation(facts, verdict)
+    if paced:
+        av_block.unsought(verdict, av_block.WHY_PACED, "C_PACE_V")
+    blocked = not (paced or fluttering or fibrillation) and _blocked(facts, verdict)
+    fibrillation = fibrillation or verdict.has("R_AF")
     _pause(facts, verdict, fibrillation)
     _ventricular(facts, verdict)
-    if fibrillation or fluttering or paced:
+    if fibrillation or fluttering or paced or blocked:
         return
     if _sinus(facts, verdict):
         _premature(facts, verdict)
@@ -131,6 +137,41 @@ def _flutter(facts: Facts, verdict: Verdict) -> bool:
         evidence.append(Evidence(None, "conduction_ratio", round(ratio, 1), ">=", 1.0))
     verdict.add(facts.finding("R_AFL", NAMES["R_AFL"], evidence, "ESC-SVT19 §11; CLINICAL §3.1", Certainty.PROBABLE))
     return True
+
+
+def _blocked(facts: Facts, verdict: Verdict) -> bool:
+    """AV block, which names the rhythm: the atria's own rate is the sinus node's."""
+    share, _ = _steady_p(facts)
+    tied = share is not None and share >= facts.rules.limit("av_block", "search_tied_share")
+    found = search(facts, tied)
+    if found.train is not None and av_block.interpret(facts, verdict, found.train) is not None:
+        _sinus_above(facts, verdict, found.train)
+        return True
+    if found.train is not None and not av_block.locked(facts, found.train):
+        return False
+    if regular_af.complete_block(facts, verdict, NAMES):
+        return True
+    slow = compare(
+        None, "heart_rate_bpm", facts.measurements.heart_rate_bpm, "<", facts.rules.limit("av_block", "search_bpm")
+    )
+    if found.asked and not tied and (slow.true or not found.possible):
+        av_block.unsought(verdict, av_block.WHY_P, "P")
+    return False
+
+
+def _sinus_above(facts: Facts, verdict: Verdict, train: Train) -> None:
+    """Sinus rhythm above a block: P upright in II at a rate of its own."""
+    if train.upright <= 0:
+        return
+    limit = facts.rules.limit
+    slow = compare(None, "atrial_rate_bpm", train.rate_bpm, "<", limit("rhythm", "brady_bpm"))
+    fast = compare(None, "atrial_rate_bpm", train.rate_bpm, ">", limit("rhythm", "tachy_bpm"))
+    code = "R_SBRAD" if slow.true else "R_STACH" if fast.true else "R_SINUS"
+    evidence = [t.evidence for t in (slow, fast) if t.true]
+    evidence = evidence or [
+        Evidence(None, "atrial_rate_bpm", round(train.rate_bpm, 1), ">=", limit("rhythm", "brady_bpm"))
+    ]
+    verdict.add(facts.finding(code, NAMES[code], evidence, "P2; ESC-SVT19; CLINICAL §3.1", Certainty.PROBABLE))
 
 
 def _premature(facts: Facts, verdict: Verdict) -> None:

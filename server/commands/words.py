@@ -95,6 +95,18 @@ _SAID: dict[str, tuple[str, str]] = {
     "quiet_share": ("静息段比例", "quiet share"),
     "leads_chaotic": ("紊乱导联数", "chaotic leads"),
     "jp_mv": ("J波峰", "J wave peak"),
+    "atrial_rate_bpm": ("心房率", "atrial rate"),
+    "pr_range_ms": ("PR间期差", "range of PR"),
+    "rr_deviation_share": ("RR间期最大偏离比例", "largest deviation of RR"),
+    "atrial_excess": ("心房率/心室率", "atrial/ventricular rate"),
+    "blocked_in_row": ("连续未下传P波数", "P in a row not conducted"),
+    "blocked_p": ("未下传P波数", "P not conducted"),
+    "conducted_beats": ("固定PR下传心搏数", "beats conducted at one PR"),
+    "two_to_one_share": ("2:1下传比例", "share of 2:1"),
+    "pr_growth_ms": ("阻滞前PR延长", "growth of PR before the block"),
+    "pr_change_ms": ("阻滞前后PR差", "change of PR across the block"),
+    "rr_sd_share": ("RR标准差/平均RR", "SD/mean of RR"),
+    "f_wave_mv": ("f波振幅", "f waves"),
 }
 _FORMS = {"convex": ("弓背向上", "convex"), "straight": ("平直", "straight"), "concave": ("凹面向上", "concave")}
 _KINDS = {
@@ -113,6 +125,10 @@ _MIMICS = {
     "AV_NODE": ("房室结病变", "AV node"), "C_LBBB": ("左束支阻滞", "LBBB"), "C_RBBB": ("右束支阻滞", "RBBB"),
     "C_PACE_V": ("心室起搏", "ventricular pacing"), "H_RVH": ("右室肥大", "RV hypertrophy"),
     "RATE": ("心率过快", "rate"),
+    "ISORHYTHMIC": ("等频性房室分离", "isorhythmic dissociation"), "VAGAL": ("迷走神经性阻滞", "vagal block"),
+    "R_PAC": ("未下传房性早搏", "blocked premature atrial beat"), "R_SAB2": ("窦房阻滞", "sinoatrial block"),
+    "R_ESC": ("逸搏干扰", "escape beats"), "R_JESC": ("交界性逸搏心律", "junctional escape"),
+    "R_AVB2_I": ("二度I型房室阻滞", "Mobitz I"), "R_VT": ("室性心动过速", "VT"),
     "S_TAKO": ("应激性心肌病", "takotsubo"), "J_AMBIGUOUS": ("J点位置", "the J point"),
 }  # fmt: skip
 _ARGUED = (("鉴别", ""), ("不支持", "stands against it"), ("可解释", "explains it"))
