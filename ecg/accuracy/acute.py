@@ -111,7 +111,7 @@ def judged(data: Path, most: int | None) -> Iterator[Judged]:
         path = data / f"{row.record}.hea"
         if path.exists():
             infarction = any(p.startswith("stemi") for p in _parts(row.labels))
-            yield Judged(row.record, row.labels, ecg.analyze(ecg.read(path)), row.held_out, infarction)
+            yield Judged(row.record, row.labels, ecg.analyze(statements.recording(data, row)), row.held_out, infarction)
 
 
 def _parts(label: str) -> list[str]:

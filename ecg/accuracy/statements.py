@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import ecg
 from ecg.accuracy import truth
 from ecg.accuracy.table import grid
 from ecg.analysis import State
+from ecg.recording import PatientFacts, Recording, Sex
 
 MAPPING_VERSION = "2"
 FEW = 30
@@ -126,6 +127,9 @@ class Counts:
         return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.positives else None
 
 
+UNKNOWN = PatientFacts()
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """One row of labels.csv."""
@@ -133,6 +137,7 @@ class Labelled:
     record: str
     source: str
     labels: str
+    patient: PatientFacts = UNKNOWN
 
     @property
     def held_out(self) -> bool:
@@ -155,7 +160,22 @@ def labelled(data: Path) -> Iterator[Labelled]:
         for row in csv.DictReader(file):
             name = row["record"]
             if row["leads"] == "12" and name not in TWICE and not name.startswith(("ptbxl/records100", "cpsc2019")):
-                yield Labelled(name, row["source"], row["labels"])
+                yield Labelled(name, row["source"], row["labels"], _patient(row.get("age"), row.get("sex")))
+
+
+def _patient(age: str | None, sex: str | None) -> PatientFacts:
+    """Age and sex as the table has them; ``>89``, the oldest of PTB-XL, is 89."""
+    known = (age or "").strip().lstrip(">")
+    years = float(known) if known.replace(".", "", 1).isdigit() else None
+    return PatientFacts(years, {"M": Sex.MALE, "F": Sex.FEMALE}.get((sex or "").strip()))
+
+
+def recording(data: Path, row: Labelled) -> Recording:
+    """One labelled record. PTB-XL keeps age and sex in its table, not in the file, where an exam has them."""
+    held = ecg.read(data / f"{row.record}.hea")
+    said = held.patient
+    age = row.patient.age_years if said.age_years is None else said.age_years
+    return replace(held, patient=replace(said, age_years=age, sex=said.sex or row.patient.sex))
 
 
 def truly(statement: Statement, row: Labelled) -> bool | None:
@@ -201,7 +221,7 @@ def read(data: Path, most: int | None) -> Iterator[tuple[Labelled, frozenset[str
     for row in rows if most is None else rows[:: max(1, len(rows) // max(most, 1))][:most]:
         path = data / f"{row.record}.hea"
         if path.exists():
-            analysis = ecg.analyze(ecg.read(path))
+            analysis = ecg.analyze(recording(data, row))
             yield row, frozenset(f.code for f in analysis.findings if f.state == State.TRUE)
 
 

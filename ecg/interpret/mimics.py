@@ -356,20 +356,60 @@ def _several_territories(leads: Iterable[str]) -> bool:
 
 
 def _brugada(sheet: Sheet, verdict: Verdict, elevated: Elevated) -> Argument | None:
-    """Coved V1–V2, elevation no farther than V3, no reciprocal depression: S_BRU1 explains."""
+    """Coved V1–V2 behind an r, elevation no farther than V3, no reciprocal depression: S_BRU1 explains.
+
+    An infarction of the septum takes the r of V1–V2 away; in the Brugada pattern it stays (rSr′, §4.8).
+    """
     if not verdict.has("S_BRU1"):
         return None
     low = any3(sheet.holds(n, "st_j_mv", "<=", sheet.limit("stemi", "reciprocal_mv")) for n in INFERIOR)
-    if elevated.all_leads <= set(CHEST[:3]) and low is False:
+    kept = all3(all3([sheet.holds(n, "r_mv", ">", 0.0), not3(pathological(sheet, n))]) for n in CHEST[:2])
+    if elevated.all_leads <= set(CHEST[:3]) and low is False and kept:
         why = Text(
             "V1–V2导联穹窿型抬高，无对应性压低：符合Brugada 1型。", "Coved V1–V2, no reciprocal change: fits Brugada 1."
         )
         return Argument("S_BRU1", False, why)
     why = Text(
-        "有Brugada样改变，但抬高超出V3或有对应性压低：不能解释。",
-        "Brugada pattern, but elevation beyond V3 or reciprocal depression: not explained.",
+        "有Brugada样改变，但抬高超出V3、有对应性压低或V1–V2有Q波：不能解释。",
+        "Brugada pattern, but elevation beyond V3, reciprocal depression, or Q in V1–V2: not explained.",
     )
     return Argument("S_BRU1", True, why)
+
+
+def _right_block(sheet: Sheet, verdict: Verdict, elevated: Elevated) -> Argument | None:
+    """Behind RBBB's broad S, ST rises against it: the block's own, as long as it is small against that S (§4.1).
+
+    As in the left block (Smith 2012) ST up to a quarter of the deflection that it opposes is in proportion.
+    """
+    if not verdict.has("C_RBBB"):
+        return None
+    opposed = {n: _against_s(sheet, n) for n in elevated.ordered}
+    limb = [n for n in (*INFERIOR, "I", "aVL") if n not in elevated.all_leads]
+    low = any3(sheet.holds(n, "st_j_mv", "<=", sheet.limit("stemi", "reciprocal_mv")) for n in limb)
+    scar = any3(pathological(sheet, n) for n in elevated.ordered)
+    if all3(opposed.values()) is True and low is False and scar is False:
+        why = Text(
+            "抬高导联QRS以宽S波结束，ST抬高不超过S波的1/4：为右束支阻滞的继发改变。",
+            "QRS ends in a broad S where ST is raised, by no more than a quarter of that S: the block's own.",
+        )
+        return Argument("C_RBBB", False, why)
+    why = Text(
+        "有右束支阻滞，但抬高与QRS终末波同向、超过S波的1/4、有Q波或对应性压低：不能解释。",
+        "Right bundle branch block, but ST goes with the end of QRS or exceeds a quarter of S, or there is Q or "
+        "reciprocal depression: not explained.",
+    )
+    return Argument("C_RBBB", True, why)
+
+
+def _against_s(sheet: Sheet, lead: str) -> bool | None:
+    """Whether QRS ends in a broad S, T is upright, and ST is in proportion to that S."""
+    st, s, r2 = sheet.st(lead), sheet.value(lead, "s_mv"), sheet.value(lead, "r2_mv")
+    if st is None or s is None or r2 is None:
+        return None
+    broad = sheet.holds(lead, "s_ms", ">", sheet.limit("conduction", "wide_s_ms"))
+    small = s <= -sheet.limit("bundle", "s_mv") and round(st / s, 4) >= sheet.limit("bundle", "ratio")
+    late = lead in CHEST[:3] or r2 > sheet.limit("bundle", "rbbb_r2_share") * -s
+    return all3([broad, small, not late, sheet.holds(lead, "t_mv", ">", 0.0)])
 
 
 def _potassium(_sheet: Sheet, verdict: Verdict, _elevated: Elevated) -> Argument | None:
@@ -399,6 +439,7 @@ WEIGHED: tuple[Callable[[Sheet, Verdict, Elevated], Argument | None], ...] = (
     _variant,
     _pericarditis,
     _brugada,
+    _right_block,
     _potassium,
     _takotsubo,
 )

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecg.accuracy import Sizes, analytic, prints, rhythm, swaps, truth, written
+from ecg.accuracy import Sizes, analytic, prints, rhythm, statements, swaps, truth, written
 from ecg.accuracy.pictures import picture
 from ecg.accuracy.table import Goal, goals
 from ecg.arrays import ints
+from ecg.recording import Sex
 from ecg.signal import reversal
 from ecg.synthesis import Heart, synthesise
 
@@ -74,6 +75,16 @@ def test_held_out_lists_name_half_of_each_set():
 
 @needs_data
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # wfdb on pandas 3
+def test_a_labelled_record_has_the_age_and_sex_of_the_table(tmp_path: Path):
+    head = "record,source,fs,leads,seconds,age,sex,labels"
+    rows = ("ptbxl/records500/1_hr,PTB-XL,500,12,10,>89,F,NORM", "ludb/1,LUDB,500,12,10,,M,Sinus rhythm")
+    (tmp_path / "labels.csv").write_text("\n".join((head, *rows)), "utf-8")
+    assert [(r.patient.age_years, r.patient.sex) for r in statements.labelled(tmp_path)] == [
+        (89.0, Sex.FEMALE),
+        (None, Sex.MALE),
+    ]
+
+
 def test_the_page_in_short_has_every_section(tmp_path: Path):
     heard: list[str] = []
     page = written(DATA, Sizes(2, peers=False), time.perf_counter, heard.append, tmp_path)

@@ -245,6 +245,45 @@ def test_hypertrophy_explains_only_with_strain_and_a_small_ratio(strain: bool, r
     assert [(a.mimic, a.kept) for a in finding.argued] == [("H_LVH", kept)]
 
 
+BLOCK = {"r_mv": 0.1, "s_mv": -0.2, "r2_mv": 0.6, "qrs_area_mv_ms": 20.0, "r_peak_ms": 80.0}
+TAIL = {"r_mv": 0.5, "s_mv": -0.6, "s_ms": 60.0, "r2_mv": 0.0, "t_mv": 0.3, "t_positive_mv": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("tail", "st", "kept"),
+    [
+        ({}, 0.15, False), ({}, 0.1501, True), ({"s_ms": 40.0}, 0.15, True), ({"t_mv": 0.0}, 0.15, True),
+        ({"r2_mv": 0.1201}, 0.15, True), ({"q_mv": -0.1, "q_ms": 30.0}, 0.15, True),
+    ],
+)  # fmt: skip
+def test_behind_right_bundle_branch_block_elevation_against_a_broad_s_is_the_block_s_own(
+    tail: dict[str, float], st: float, kept: bool
+):
+    changes = {"V1": BLOCK, "I": TAIL, "V5": {**TAIL, **tail}, "V6": TAIL}
+    finding = the(interpret(facts({"V5": st, "V6": 0.12}, changes=changes, qrs_ms=140.0)), "STEMI_LAT")
+    assert ("C_RBBB", kept) in {(a.mimic, a.kept) for a in finding.argued}
+
+
+def test_reciprocal_depression_or_elevation_in_v2_is_not_the_block_s_own():
+    changes = {"V1": BLOCK, "I": TAIL, "V5": TAIL, "V6": TAIL}
+    low = the(interpret(facts({"V5": 0.12, "V6": 0.12, "III": -0.05}, changes=changes, qrs_ms=140.0)), "STEMI_LAT")
+    front = the(interpret(facts({"V2": 0.25, "V3": 0.25}, changes=changes, qrs_ms=140.0)), "STEMI_ANTSEPT")
+    assert ("C_RBBB", True) in {(a.mimic, a.kept) for a in low.argued}
+    assert ("C_RBBB", True) in {(a.mimic, a.kept) for a in front.argued}
+
+
+@pytest.mark.parametrize(("v2", "kept"), [({}, False), ({"r_mv": 0.0, "q_mv": -0.8, "q_ms": 60.0}, True)])
+def test_a_brugada_pattern_explains_only_where_r_is_kept(v2: dict[str, float], kept: bool):
+    coved = {"st_j40_mv": 0.2, "st_j80_mv": 0.15, "t_mv": -0.2, "t_negative_mv": -0.2, "t_positive_mv": 0.0}
+    changes = {n: {**coved, **(v2 if n == "V2" else {})} for n in ("V1", "V2")}
+    held = facts({"V1": 0.3, "V2": 0.3}, changes=changes)
+    for n in ("V1", "V2"):
+        held.measurements.leads[n] = replace(held.measurements.leads[n], st_shape="convex")
+    verdict = interpret(held)
+    finding = the(verdict, "STEMI_ANTSEPT")
+    assert ("S_BRU1", kept) in {(a.mimic, a.kept) for a in finding.argued}
+
+
 @pytest.mark.parametrize("conduction", [Conduction.LBBB])
 def test_lbbb_takes_the_table_away_and_says_so(conduction: Conduction):
     analysis = ecg.analyze(synthesise(Heart(conduction=conduction, qrs_ms=150)).recording)
