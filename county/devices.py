@@ -7,10 +7,12 @@ by :func:`revoke`. One that opens nothing any more is on record when it is tried
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from county import secrets, sites
+from county.clocks import Estimate, Sample, estimate
 from county.errors import UnknownDevice
 from county.names import checked
 from ledger import schema
@@ -66,6 +68,26 @@ _ONE = _OF_COUNTY.where(_D.id == bindparam("device"))
 _REVOKED = select(_D.county_id, _D.id, _D.site_id).where(
     _D.key_hash == bindparam("key_hash"), _D.revoked_at.is_not(None)
 )
+# What a device says of itself.
+_BEAT = (
+    update(schema.device)
+    .where(_D.county_id == bindparam("county"), _D.id == bindparam("device"), _D.revoked_at.is_(None))
+    .values(
+        seen_at=bindparam("to_seen"),
+        version=bindparam("to_version"),
+        waiting=bindparam("to_waiting"),
+        waiting_since_at=bindparam("to_since"),
+        clock_offset_us=bindparam("to_offset"),
+        clock_uncertainty_us=bindparam("to_uncertainty"),
+        clock_at=bindparam("to_clock_at"),
+    )
+)
+# What is known of a device's clock.
+_CLOCK = select(_D.clock_offset_us, _D.clock_uncertainty_us, _D.clock_at).where(
+    _D.county_id == bindparam("county"), _D.id == bindparam("device")
+)
+# The same, locked: two beats may come at once.
+_CLOCK_LOCKED = _CLOCK.with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,18 @@ class Device:
     id: str
     site: str
     site_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a device says of itself: its program's version, ECGs in its spool, the oldest of them by its own clock, and
+    its clock's samples, the oldest first.
+    """
+
+    version: str
+    waiting: int
+    oldest_waiting_at: int | None
+    samples: tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +172,30 @@ def revoke(tx: Transaction, county: str, device: str, *, actor: str = "operator"
     if not done.rowcount:
         raise _not_in_use(device)
     tx.audit(county, actor, "device.revoke", device, reason=reason)
+
+
+def beat(tx: Transaction, county: str, device: str, said: Beat) -> Estimate | None:
+    """Keep what a device said of itself; its clock as it is known then."""
+    clock = _clock(tx.connection.execute(_CLOCK_LOCKED, {"county": county, "device": device}).one_or_none())
+    for sample in said.samples:
+        clock = estimate(clock, sample)
+    since = said.oldest_waiting_at
+    if since is not None and clock is not None:
+        since = min(clock.ours(since), tx.now)  # by our clock, and never in the time to come
+    values = {"to_seen": tx.now, "to_version": said.version, "to_waiting": said.waiting, "to_since": since}
+    known = (None, None, None) if clock is None else (clock.offset_us, clock.uncertainty_us, clock.at)
+    values |= dict(zip(("to_offset", "to_uncertainty", "to_clock_at"), known, strict=True))
+    tx.connection.execute(_BEAT, {"county": county, "device": device, **values})
+    return clock
+
+
+def clock_of(connection: Connection, county: str, device: str) -> Estimate | None:
+    """What is known of a device's clock; ``None`` if nothing is, or there is no such device."""
+    return _clock(connection.execute(_CLOCK, {"county": county, "device": device}).one_or_none())
+
+
+def _clock(row: Any) -> Estimate | None:
+    return None if row is None or row.clock_offset_us is None else Estimate(*row)
 
 
 def all_devices(connection: Connection, county: str) -> list[Known]:

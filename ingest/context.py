@@ -43,8 +43,8 @@ class Context:
     """What is known beside the ECG.
 
     ``symptoms``: ``()`` unknown, ``("none",)`` explicitly absent, else words of :data:`SYMPTOMS` in their order.
-    ``onset_at``, ``fmc_at`` (first medical contact, 首次医疗接触): UTC microseconds. ``problem``: something that was
-    said could not be understood.
+    ``onset_at``, ``fmc_at`` (first medical contact, 首次医疗接触): UTC microseconds. ``recorded_at``: when the ECG was
+    recorded, by the clock of who sends. ``problem``: something that was said could not be understood.
     """
 
     urgent: bool = False
@@ -53,6 +53,7 @@ class Context:
     fmc_at: int | None = None
     identity: Identity = field(default_factory=Identity)
     problem: bool = False
+    recorded_at: int | None = None
 
 
 def parse(data: bytes | str | None) -> Context:
@@ -92,6 +93,7 @@ def of_document(document: Mapping[str, Any]) -> Context:
         onset_at=take("onset_at", _instant, None),
         fmc_at=take("fmc_at", _instant, None),
         identity=identity,
+        recorded_at=take("recorded_at", _instant, None),
         problem=bool(problems) or unknown or misread,
     )
 
@@ -104,7 +106,8 @@ def merge_symptoms(known: Iterable[str], said: Iterable[str]) -> tuple[str, ...]
 
 
 def merge(known: Context, said: Context) -> Context:
-    """What is known once ``said`` has been heard too. Of two times the earlier stands."""
+    """What is known once ``said`` has been heard too. Of two times the earlier stands, of two
+    recordings' the one that was said first."""
     return replace(
         known,
         urgent=known.urgent or said.urgent,
@@ -113,6 +116,7 @@ def merge(known: Context, said: Context) -> Context:
         fmc_at=earlier(known.fmc_at, said.fmc_at),
         identity=known.identity.filled_from(said.identity),
         problem=known.problem or said.problem,
+        recorded_at=said.recorded_at if known.recorded_at is None else known.recorded_at,
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from county import advice
 from ingest import context as contexts
 from ingest import identity as identities
+from ingest import stamps
 from ingest.clinic.pack import zip_of
 from ingest.context import Context
 from ledger import originals, schema
@@ -164,6 +165,7 @@ _RAISE = (
         conflicts=bindparam("to_conflicts"),
         context_problem=bindparam("to_context_problem"),
         rate_at=bindparam("to_rate_at"),
+        stamps=bindparam("to_stamps"),
     )
 )
 # A site that has just sent is not silent.
@@ -219,6 +221,7 @@ def _new_row(transaction: Transaction, ready: Ready) -> dict[str, Any]:
         "conflicts": [],
         "context_problem": said.problem,
         "advice": [],
+        "stamps": stamps.recorded(transaction, ready.county, ready.sender, said.recorded_at),
         "work_at": now,
         "attempts": 0,
         "unread_at": now + UNREAD_AFTER_US,
@@ -238,6 +241,7 @@ def _hear_again(transaction: Transaction, row: RowMapping, said: Context, sender
         "patient_id": patient,
         "conflicts": conflicts,
         "context_problem": _problem_after(row["context_problem"], said),
+        "stamps": row["stamps"] or stamps.recorded(transaction, row["county_id"], sender, said.recorded_at),
     }
     if any(values[name] != row[name] for name in values) or is_filled:
         # before its first rating an exam is rated with what is known then

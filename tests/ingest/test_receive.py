@@ -10,11 +10,14 @@ from dataclasses import replace
 
 import pytest
 
+from county import devices
+from county.clocks import Sample
 from ingest.clinic.pack import zip_of
 from ingest.context import Context
 from ingest.identity import Identity
 from ingest.receive import NoFileError, Submission, accept, add_context, file_name, prepare, receive
 from ledger import chain, schema
+from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from tests.ingest.kit import World, make_world
 
@@ -187,3 +190,28 @@ def test_two_processes_that_receive_the_same_bytes_at_once_make_one_exam(databas
     finally:
         for server in servers:
             server.close()
+
+
+def test_when_it_was_recorded_is_by_our_clock_with_what_was_said_beside_it(world: World) -> None:
+    said_at = 1_790_000_300 * SECOND
+    said = Context(recorded_at=said_at)
+    _send(world, world.submission(("a", b"unknown clock"), context=said))
+    assert world.only_exam()["stamps"] == {
+        "recorded": {"at": iso(said_at), "said": iso(said_at), "source": "sender", "uncertainty_s": None}
+    }
+    exam = world.only_exam()["id"]
+    now = world.ledger.clock.now()
+    fast = Sample(now + 300 * SECOND, now, 0)  # five minutes ahead
+    beat = devices.Beat("0.1.0", 0, None, (fast,))
+    world.ledger.write(lambda tx: devices.beat(tx, world.county, world.device, beat))
+    _send(world, world.submission(("b", b"known clock")))
+    (later,) = [row["id"] for row in world.rows(schema.exam) if row["id"] != exam]
+    for at in (said_at, said_at + SECOND):  # what was said first stands
+        world.ledger.write(
+            lambda tx, at=at: add_context(tx, world.county, later, Context(recorded_at=at), world.device)
+        )
+    (stamps,) = [row["stamps"] for row in world.rows(schema.exam) if row["id"] == later]
+    assert stamps["recorded"]["source"] == "device-clock"
+    assert stamps["recorded"]["at"] == iso(said_at - 300 * SECOND)
+    assert stamps["recorded"]["said"] == iso(said_at)
+    assert 0 <= stamps["recorded"]["uncertainty_s"] < 1

@@ -127,6 +127,7 @@ def all_of(status: int) -> dict[str, int]:
 
 #                    clin  dev neig oDev card coor admi loca stra sDev nobody
 SEND = row(          201, 201, 201, 201, 403, 403, 403, 403, 403, 201, 401)  # fmt: skip
+BEAT = row(          403, 200, 403, 200, 403, 403, 403, 403, 403, 200, 401)  # fmt: skip
 SENT = row(          200, 200, 404, 404, 403, 403, 403, 403, 403, 404, 401)  # fmt: skip
 SEE_EXAM = row(      200, 200, 404, 404, 200, 200, 403, 404, 404, 404, 401)  # fmt: skip
 SEE_EXAMS = row(     200, 200, 200, 200, 200, 200, 403, 200, 200, 200, 401)  # fmt: skip
@@ -186,6 +187,10 @@ def _patient(house: House) -> str:
     return house.world.row(schema.exam, id=house.world.exam(patient=Identity(name="某", card=new_id())))["patient_id"]
 
 
+def a_beat(_house: House) -> dict[str, Any]:
+    return {"json": {"version": "0.1.0", "waiting": 0, "sent_at": "2026-11-24T08:00:00Z"}}
+
+
 def a_file(_house: House) -> dict[str, Any]:
     return {"files": {"file": ("a.zip", new_id().encode())}}
 
@@ -194,7 +199,7 @@ Ask = Callable[[House], dict[str, Any]]
 TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/session"): (all_of(422), lambda _: {"json": {}}),  # public: the form is looked at first
     ("GET", "/v1/session"): (SESSION, plain),
-    ("POST", "/v1/devices/enrol"): (all_of(401), lambda _: {"json": {"code": new_id()}}),  # public: a code opens it
+    ("POST", "/v1/devices/enrol"): (all_of(422), lambda _: {"json": {}}),  # public: a code opens it
     ("GET", "/v1/rosters"): (SEE_COUNTY, plain),
     ("POST", "/v1/rosters"): (MAKE_COUNTY, a_shift),
     ("POST", "/v1/rosters/import"): (EDIT_COUNTY, lambda _: {"json": {"csv": "slot,person,from,to\n"}}),
@@ -202,6 +207,7 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/rosters/{shift}/swap"): (EDIT_COUNTY, a_swap),
     ("POST", "/v1/rosters/{shift}/withdraw"): (EDIT_COUNTY, lambda _: {"json": {"reason": "ill"}}),
     ("GET", "/v1/sites"): (SEE_CASES, plain),
+    ("POST", "/v1/devices/beat"): (BEAT, a_beat),
     ("POST", "/v1/exams"): (SEND, a_file),
     ("GET", "/v1/exams"): (SEE_EXAMS, plain),
     ("GET", "/v1/exams/{exam}"): (SEE_EXAM, plain),

@@ -1,0 +1,85 @@
+"""A device's clock: whatever it shows and however slow the line, the offset is within what is said of it."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from county.clocks import ASSUMED_DELAY_US, DRIFT_PPM, Estimate, Sample, estimate
+
+S = 1_000_000
+NOW = 1_790_000_000 * S
+OFFSET = st.integers(-(10**15), 10**15)  # thirty years: a PC whose battery is flat
+#: pause before the beat, delay on the way there, the rest of the round trip (None: it was not measured)
+BEATS = st.lists(
+    st.tuples(
+        st.integers(0, 3 * 86_400 * S),
+        st.integers(0, ASSUMED_DELAY_US),
+        st.one_of(st.none(), st.integers(0, 60 * S)),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def beats(start: int, offset: int, drift_ppm: int, line: list[tuple[int, int, int | None]]) -> list[tuple[Sample, int]]:
+    """What the server gets of a clock that runs ``drift_ppm`` fast, each with the true offset when it came."""
+    found: list[tuple[Sample, int]] = []
+    at = start
+    for pause, delay, rest in line:
+        at += pause + delay
+        sent = at - delay
+        true = offset + (at - start) * drift_ppm // 1_000_000
+        shows = sent + offset + (sent - start) * drift_ppm // 1_000_000
+        found.append((Sample(shows, at, None if rest is None else delay + rest), true))
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(offset=OFFSET, drift=st.integers(-DRIFT_PPM + 20, DRIFT_PPM - 20), line=BEATS)
+def test_the_true_offset_is_always_within_the_uncertainty_and_that_is_no_worse_than_the_last_beats(
+    offset: int, drift: int, line: list[tuple[int, int, int | None]]
+) -> None:
+    known: Estimate | None = None
+    for sample, true in beats(NOW, offset, drift, line):
+        known = estimate(known, sample)
+        width = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
+        # the clock drifts by a little while the beat is on its way, and microseconds are whole
+        assert abs(known.offset_us - true) <= known.uncertainty_us + 2 + ASSUMED_DELAY_US * DRIFT_PPM // 1_000_000
+        assert known.uncertainty_us <= width // 2 + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(offset=OFFSET, line=BEATS)
+def test_the_fastest_beat_decides_and_slower_ones_after_it_cost_nothing_but_drift(
+    offset: int, line: list[tuple[int, int, int | None]]
+) -> None:
+    fast, *slow = [sample for sample, _ in beats(NOW, offset, 0, [(0, 20_000, 20_000), *line])]
+    known = estimate(None, fast)
+    for sample in slow:
+        known = estimate(known, sample)
+    drifted = (known.at - fast.received_at) * DRIFT_PPM // 1_000_000
+    assert known.uncertainty_us <= 20_000 + drifted + 2 * len(slow)
+
+
+@settings(max_examples=60, deadline=None)
+@given(offset=OFFSET, to=OFFSET, before=BEATS, after=BEATS)
+def test_a_clock_that_was_set_is_known_again_after_two_beats(
+    offset: int, to: int, before: list[tuple[int, int, int | None]], after: list[tuple[int, int, int | None]]
+) -> None:
+    known: Estimate | None = None
+    for sample, _ in beats(NOW, offset, 0, before):
+        known = estimate(known, sample)
+    assert known is not None
+    for count, (sample, true) in enumerate(beats(known.at, to, 0, after)):
+        known = estimate(known, sample)
+        width = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
+        if count:
+            assert abs(known.offset_us - true) <= width + 1
+
+
+def test_a_clock_that_is_five_minutes_fast_over_a_quick_line() -> None:
+    known = estimate(None, Sample(NOW + 300 * S - 15_000, NOW, 30_000))
+    assert known == Estimate(300 * S, 15_000, NOW)
+    assert known.ours(NOW + 400 * S) == NOW + 100 * S
+    assert known.uncertainty_at(NOW + 3600 * S) == 15_000 + 720_000, "200 parts in a million are 0.72 s an hour"
