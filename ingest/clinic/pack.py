@@ -14,16 +14,31 @@ from collections.abc import Iterable
 DATE = (1980, 1, 1, 0, 0, 0)
 """The zero of a zip's dates."""
 
+WORTH = 0.9
+"""A packed parcel is at most this share of the plain one; else the file goes as it is."""
 
-def zip_of(files: Iterable[tuple[str, bytes]]) -> bytes:
+
+def zip_of(files: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
     """A zip of ``files`` (name, bytes): stored, sorted by name, dates zero. Two of one name are both kept."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(packed, "w", method, compresslevel=9) as archive:
         for name, data in _distinct(files):
             member = zipfile.ZipInfo(name, DATE)
             member.create_system = 0  # zipfile writes 0 on Windows, 3 elsewhere
-            archive.writestr(member, data)
+            archive.writestr(member, data, method)
     return packed.getvalue()
+
+
+def small_of(name: str, files: Iterable[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """What goes over a thin line, as (name, bytes): deflated where that saves a tenth, else as it is.
+
+    ``name`` is the zip's, without its ending. Another zlib packs into other bytes, so whoever may have to send again
+    keeps what this gave.
+    """
+    parts = list(files)
+    plain = parts[0] if len(parts) == 1 else (f"{name}.zip", zip_of(parts))
+    packed = zip_of(parts, zipfile.ZIP_DEFLATED)
+    return (f"{name}.zip", packed) if len(packed) < len(plain[1]) * WORTH else plain
 
 
 def _distinct(files: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:

@@ -21,7 +21,7 @@ _NAME = re.compile(rf"`((?:{'|'.join(ROOMS)})(?:\.[A-Za-z_]\w*)+)`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FILE = re.compile(r"`((?:[\w-]+/)+[\w.-]+\.(?:py|ts|vue|toml|md))`")
 # What docs/twelve-steps.md says is not there yet; when it comes, the page is to be rewritten.
-LATER = ("ingest.clinic.watch", "ingest.clinic.spool", "triage.clocks", "triage.referral")
+LATER = ("triage.clocks", "triage.referral")
 
 
 def _ids(path: Path) -> str:

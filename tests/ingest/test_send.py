@@ -28,6 +28,7 @@ from ingest.clinic.send import (
     pack,
     send,
 )
+from ingest.clinic.upload import Upload
 from ledger import schema
 from tests.ingest.kit import MAX_BODY_BYTES, World
 
@@ -182,15 +183,15 @@ def test_an_upload_that_the_county_forgot_is_begun_anew(
     world: World, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgot = []
-    continued = sending._Sending._continue
+    continued = Upload._continue
 
-    def forget_once(self: sending._Sending):
+    def forget_once(self: Upload):
         if not forgot:
             mine = schema.upload.delete().where(schema.upload.c.county_id == world.county)
             forgot.append(world.ledger.write(lambda tx: tx.connection.execute(mine).rowcount))
         return continued(self)
 
-    monkeypatch.setattr(sending._Sending, "_continue", forget_once)
+    monkeypatch.setattr(Upload, "_continue", forget_once)
     (receipt,) = send([written(tmp_path, "big", BIG)], address, world.key)
     assert forgot == [1]
     assert world.original(receipt["sha256"]) == BIG
