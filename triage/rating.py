@@ -162,8 +162,8 @@ def _rating(colour: Colour | None, zh: str, en: str, code: str) -> Rating:
 
 def _decided(votes: Sequence[_Vote], seen: _Seen) -> Rating:
     """The highest vote, what else asks for its colour, and what was weighed."""
-    best = min(votes, key=lambda vote: RANK[vote.colour])
-    equal = [vote for vote in votes if vote.colour == best.colour]
+    best = min(votes, key=lambda vote: (RANK[vote.colour], vote.code not in SURE_NORMAL))
+    equal = [best, *(vote for vote in votes if vote.colour == best.colour and vote is not best)]
     said = dict.fromkeys(pair for vote in equal for pair in ((vote.zh, vote.en), *vote.more))
     said |= dict.fromkeys(_around(seen))
     reason: dict[str, Any] = {"zh": best.zh, "en": best.en, "code": best.code}

@@ -53,7 +53,7 @@ ALONE = ("V_LOW_L", "X_LAD")
 """Minor findings that are minor only without another of them."""
 MINOR = frozenset({"R_SINUS", "R_SARR", "R_SBRAD", "X_TRANS", "C_RSR_NARROW", "T_ER", *ALONE})
 """What "otherwise normal" allows (§3.6), each within its own limit."""
-NEVER_NEAR = ("STEMI_", "STE_", "E_", "Q_", "S_", "T_ISCH_", "T_PERI", "C_WPW")
+NEVER_NEAR = ("STEMI_", "STE_", "E_", "S_", "T_ISCH_", "T_PERI", "C_WPW")
 """Beginnings of codes that are not even allowed in their borderline band [project]."""
 
 

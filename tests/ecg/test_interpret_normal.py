@@ -188,7 +188,7 @@ def test_otherwise_normal_ends_at_50_a_minute_and_at_minus_45():
     [
         ("R_AVB1", "N_BORDER"),
         ("C_IVCD", "N_BORDER"),
-        ("Q_INF", None),
+        ("Q_INF", "N_BORDER"),
         ("STEMI_BORDERLINE", None),
         ("E_INF_EARLY", None),
     ],

@@ -119,6 +119,13 @@ def test_green_needs_a_normal_ecg_that_was_stated_as_one(code: str) -> None:
     assert colour(finding("R_SINUS"), finding("C_LBBB"), finding("N_BORDER")) is Y
 
 
+def test_green_says_that_it_is_normal_and_not_which_rhythm_came_first() -> None:
+    green = rate(document(finding("R_SINUS"), NORMAL), ABSENT)
+    assert (green.colour, green.code) == (G, "N_NORMAL")
+    assert green.reason["zh"] == "N_NORMAL"
+    assert [line["zh"] for line in green.reason["why"]] == ["R_SINUS", "明确无症状"]
+
+
 # --- §4.9 and §5.6, rows that depend on the finding's own form -------------------------------------------------------
 
 R_ON_T = {"notes": ["R_ON_T"]}
