@@ -151,9 +151,17 @@ export function useDesk() {
     }
   }
 
+  /** The act under way: the same one again is the second press of a button, another one waits for its end. */
+  let underWay: Promise<unknown> = Promise.resolve()
   async function act(action: string, more: Record<string, unknown> = {}): Promise<boolean> {
-    const it = open.value
-    if (!it || it.busy) return false
+    const asked = open.value?.case
+    if (open.value?.busy === action) return false
+    const before = underWay
+    const mine = before.then(() => (open.value && open.value.case === asked ? actNow(open.value, action, more) : false))
+    underWay = mine
+    return mine
+  }
+  async function actNow(it: OpenCase, action: string, more: Record<string, unknown>): Promise<boolean> {
     const which = it.case, seen = Math.max(it.doc?.seq ?? 0, it.item?.seq ?? 0)
     change(which, { busy: action, refusal: null, notSent: false })
     try {
