@@ -1,8 +1,9 @@
 """A process that serves uploads, to be killed. It loads everything once; each line that it reads is one server, a fork
 of it: ``{"url", "folder", "port", "log"}``, answered by the pid once it listens. A restart takes a tenth of a second.
 
-The desk is left out (no lifespan): what is shown is what ingest alone keeps. With ``--once`` the first server is this
-very process, so that a tracer has nothing else in its log.
+Without ``"desk": true`` the desk is left out (no lifespan): what is shown is what ingest alone keeps. With ``--once``
+the first server is this very process, so that a tracer has nothing else in its log. An analyser is ``spawn``ed and
+reads this file again: what is slow is imported where it is used.
 """
 
 from __future__ import annotations
@@ -17,23 +18,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import httpx
-import uvicorn
-
-from ledger.database import Ledger
-from server import logs
-from server.app import make_app
-from server.settings import Settings
-from tests.ingest.kit import make_world, prepare_database
-
 
 def serve(asked: dict[str, Any]) -> None:
     """Answer on a real socket until killed, or until SIGTERM."""
+    import uvicorn
+
+    from ledger.database import Ledger
+    from server.app import make_app
+    from server.settings import Settings
+
     listener = socket.create_server(("127.0.0.1", asked["port"]), backlog=2048)
     ledger = Ledger.open(asked["url"])
-    app = make_app(ledger, Settings(data=Path(asked["folder"]), database=asked["url"], log="json"))
+    app = make_app(ledger, Settings(data=Path(asked["folder"]), database=asked["url"], log="json", workers=1))
+    lifespan = "on" if asked.get("desk") else "off"
+    config = uvicorn.Config(app, lifespan=lifespan, log_config=None, access_log=False, server_header=False)
     print(os.getpid(), flush=True)
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again once it has ended
     uvicorn.Server(config).run(sockets=[listener])
     ledger.close()
@@ -41,6 +40,14 @@ def serve(asked: dict[str, Any]) -> None:
 
 def warm() -> None:
     """One request on a ledger that is thrown away: what is loaded and compiled by the first is loaded for all forks."""
+    import httpx
+    import uvicorn  # noqa: F401
+
+    from ledger.database import Ledger
+    from server.app import make_app
+    from server.settings import Settings
+    from tests.ingest.kit import make_world, prepare_database
+
     with tempfile.TemporaryDirectory(prefix="ecgnet-warm-") as folder:
         prepare_database(url := f"sqlite:///{folder}/warm.db")
         ledger = Ledger.open(url)
@@ -58,6 +65,8 @@ def warm() -> None:
 
 def main() -> None:
     """Fork a server for each line; the parent's end ends everything."""
+    from server import logs
+
     logs.configure("json")  # to standard error: what was refused is on record, a promise reads it
     if "--once" not in sys.argv:
         warm()

@@ -59,12 +59,12 @@ class Nursery:
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
 
-    def fork(self, world: World, port: int) -> int:
-        """A new server's pid; it listens when this returns."""
+    def fork(self, world: World, port: int, *, desk: bool = False) -> int:
+        """A new server's pid; it listens when this returns. ``desk``: with its analyser and all the loops."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         log = world.folder / "nodes.log"
-        asked = {"url": world.url, "folder": str(world.folder), "port": port, "log": str(log)}
+        asked = {"url": world.url, "folder": str(world.folder), "port": port, "log": str(log), "desk": desk}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         said = self._process.stdout.readline().strip()
@@ -83,12 +83,13 @@ class Nodes:
 
     world: World
     nursery: Nursery
+    desk: bool = False
     pids: dict[int, int] = field(default_factory=dict[int, int])
     kills: int = 0
 
     def start(self, port: int) -> None:
         """A server on ``port``; it listens when this returns."""
-        self.pids[port] = self.nursery.fork(self.world, port)
+        self.pids[port] = self.nursery.fork(self.world, port, desk=self.desk)
 
     def kill(self, port: int) -> None:
         """SIGKILL; it is gone when this returns."""
@@ -100,15 +101,26 @@ class Nodes:
             time.sleep(0.001)
         self.kills += 1
 
+    def kill_analyser(self, port: int) -> bool:
+        """SIGKILL to a server's analyser, if it has one by now."""
+        tasks = Path(f"/proc/{self.pids[port]}/task").glob("*/children")
+        children = [int(pid) for listed in tasks for pid in listed.read_text().split()]
+        analysers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        for pid in analysers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.kills += len(analysers)
+        return bool(analysers)
+
     def log(self) -> str:
         """What the servers wrote."""
         return (self.world.folder / "nodes.log").read_text()
 
 
 @contextlib.contextmanager
-def nodes(nursery: Nursery, world: World, *ports: int) -> Iterator[Nodes]:
+def nodes(nursery: Nursery, world: World, *ports: int, desk: bool = False) -> Iterator[Nodes]:
     """Servers on ``ports``, all ended with the block."""
-    made = Nodes(world, nursery)
+    made = Nodes(world, nursery, desk)
     try:
         for port in ports:
             made.start(port)

@@ -1,0 +1,124 @@
+"""Promise 2: every accepted upload yields exactly one exam and one analysis.
+
+Clinics send different ECGs in all three ways and repeat themselves, also at once, while the server and its analyser
+(a process of its own) are killed at instants drawn from a printed seed. Afterwards each file is one exam, each exam has
+one analysis of its ruleset and was told once (`exam.received`, `exam.analysed`), and nothing was given up.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from ecg.formats.wfdb_write import wfdb_zip
+from ecg.synthesis import Heart, Noise, synthesise
+from ledger import schema
+from tests.promises.ingest_house import (
+    SOAK_S,
+    CutError,
+    Line,
+    Nodes,
+    Nursery,
+    Parcel,
+    assert_nothing_lost_or_doubled,
+    nodes,
+    seed_of,
+    tell,
+)
+from tests.support.serving import World, free_port, make_world, wait_until
+
+CLINICS, OF_EACH, TIMES = 5, 4, 2
+"""Clinics at work, files of each, and how often each file is sent."""
+
+WAYS = ("post", "whole", "pieces")
+
+
+def an_ecg(dice: random.Random) -> bytes:
+    """A readable file of ten seconds; no two are alike."""
+    heart = Heart(rate_bpm=dice.uniform(55, 100), individual=dice.random())
+    recording = synthesise(heart, Noise(), seconds=10, seed=dice.randrange(1 << 30)).recording
+    return wfdb_zip(recording)
+
+
+def sends(world: World, port: int, dice: random.Random, parcels: list[Parcel], errors: list[BaseException]) -> None:
+    """A clinic: each file until it has a receipt, then again as if it had none."""
+    try:
+        with Line(port, world.key) as line:
+            for parcel in parcels * TIMES:
+                wanted = len(parcel.receipts) + 1
+                while len(parcel.receipts) < wanted:
+                    try:
+                        parcel.send(line, dice.choice(WAYS), dice)
+                    except CutError:
+                        time.sleep(0.01)
+    except BaseException as error:  # noqa: BLE001 - the test raises it
+        errors.append(error)
+
+
+def kill_all_of_it(servers: Nodes, port: int, dice: random.Random, clinics: list[threading.Thread]) -> None:
+    """The server while clinics send; then, with ECGs waiting, its analyser at work, and the server again."""
+    for _ in range(2):
+        time.sleep(dice.uniform(0.03, 0.2))
+        servers.kill(port)
+        servers.start(port)
+    for clinic in clinics:
+        clinic.join(60)
+    killed = ("analyser", "server") if SOAK_S or servers.world.url.startswith("sqlite") else ("server",)
+    for what in killed:
+        left = wait_until(lambda: _left(servers.world), 10, "ECGs that wait for their analysis")
+        wait_until(lambda left=left: _left(servers.world) < left, 60, "an analyser at work")
+        time.sleep(dice.uniform(0, 0.1))
+        if what == "server":
+            servers.kill(port)
+            servers.start(port)
+        else:
+            servers.kill_analyser(port)
+
+
+def _left(world: World) -> int:
+    return sum(row["status"] == "received" for row in world.rows(schema.exam))
+
+
+def test_every_upload_is_one_exam_and_one_analysis(nursery: Nursery, engine_url: str, tmp_path: Path) -> None:
+    engine = "sqlite" if engine_url.startswith("sqlite") else "postgresql"
+    seed = seed_of("promise 2")
+    dice, world, port = random.Random(seed), make_world(engine_url, tmp_path), free_port()
+    parcels, until = list[Parcel](), time.monotonic() + SOAK_S / 2
+    with nodes(nursery, world, port, desk=True) as servers:
+        while not parcels or time.monotonic() < until:
+            batches = [[Parcel(an_ecg(dice)) for _ in range(OF_EACH)] for _ in range(CLINICS)]
+            shared = batches[0][0]  # two clinics' programs have the same file
+            batches[1][0] = shared
+            parcels += {id(parcel): parcel for batch in batches for parcel in batch}.values()
+            _one_round(servers, port, world, dice, batches)
+            _assert_each_once(world, parcels)
+        receipts = assert_nothing_lost_or_doubled(world, parcels)
+        assert receipts == len(parcels)
+        tell(promise=2, engine=engine, kills=servers.kills, uploads=receipts, analyses=receipts, losses=0, duplicates=0)
+    world.close()
+
+
+def _one_round(servers: Nodes, port: int, world: World, dice: random.Random, batches: list[list[Parcel]]) -> None:
+    errors: list[BaseException] = []
+    clinics = [
+        threading.Thread(target=sends, args=(world, port, random.Random(dice.random()), batch, errors), daemon=True)
+        for batch in batches
+    ]
+    for clinic in clinics:
+        clinic.start()
+    kill_all_of_it(servers, port, dice, clinics)
+    assert not errors, errors
+
+
+def _assert_each_once(world: World, parcels: list[Parcel]) -> None:
+    wait_until(lambda: not _left(world), 60, "every exam has its analysis")
+    exams = {row["id"]: row for row in world.rows(schema.exam)}
+    assert len(exams) == len(parcels)
+    assert {row["status"] for row in exams.values()} == {"analysed"}, "an ECG was given up"
+    assert Counter(row["exam_id"] for row in world.rows(schema.analysis)) == Counter(exams.keys())
+    for kind in ("exam.received", "exam.analysed"):
+        told = Counter(event["data"]["exam"] for event in world.events() if event["kind"] == kind)
+        assert told == Counter(exams.keys()), f"{kind} was not told once for each"
