@@ -183,8 +183,8 @@ class Verdict:
     def has(self, code: str) -> bool:
         """Whether a finding of this code (or code prefix ending in ``*``) is true."""
         if code.endswith("*"):
-            return any(f.code.startswith(code[:-1]) and f.state == State.TRUE for f in self.findings)
-        return any(f.code == code and f.state == State.TRUE for f in self.findings)
+            return any(f.code.startswith(code[:-1]) and f.state is State.TRUE for f in self.findings)
+        return any(f.code == code and f.state is State.TRUE for f in self.findings)
 
 
 def ventricular_runs(beats: tuple[Beat, ...]) -> list[tuple[int, int]]:

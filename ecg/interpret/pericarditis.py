@@ -145,7 +145,7 @@ def _variant(sheet: Sheet, _verdict: Verdict, _slack: float) -> Outcome:
         return FALSE
     evidence = sheet.evidence([n for n in FRONT if raised[n]], "st_j_mv", ">=", least)
     evidence.append(
-        Evidence(None, "four_variable", score, "<", limit("subtle_lad", "possible") - limit("subtle_lad", "band"))
+        Evidence(None, "driver4", score, "<", limit("subtle_lad", "possible") - limit("subtle_lad", "band"))
     )
     return Outcome(True, tuple(evidence), certainty=Certainty.PROBABLE)
 

@@ -107,6 +107,16 @@ _SAID: dict[str, tuple[str, str]] = {
     "pr_change_ms": ("阻滞前后PR差", "change of PR across the block"),
     "rr_sd_share": ("RR标准差/平均RR", "SD/mean of RR"),
     "f_wave_mv": ("f波振幅", "f waves"),
+    "k_grade": ("高钾改变分级", "grade of the potassium pattern"),
+    "t_width_qt": ("T波半高宽/QT", "width of T at half height/QT"),
+    "u_mv": ("U波振幅", "U"),
+    "qat_ms": ("QaTc", "QaTc"),
+    "t_onset_ms": ("J点至T波起点", "J to onset of T"),
+    "pr_segment_mv": ("PR段（对TP段）", "PR segment against TP"),
+    "take_off_mv": ("ST起点振幅", "take-off of ST"),
+    "take_off_80_mv": ("起点后80 ms的ST", "ST 80 ms after the take-off"),
+    "r2_base_ms": ("r′三角形底宽", "base of the triangle of r′"),
+    "epsilon_mv": ("QRS后切迹", "notch behind QRS"),
 }
 _FORMS = {"convex": ("弓背向上", "convex"), "straight": ("平直", "straight"), "concave": ("凹面向上", "concave")}
 _KINDS = {
@@ -130,6 +140,13 @@ _MIMICS = {
     "R_ESC": ("逸搏干扰", "escape beats"), "R_JESC": ("交界性逸搏心律", "junctional escape"),
     "R_AVB2_I": ("二度I型房室阻滞", "Mobitz I"), "R_VT": ("室性心动过速", "VT"),
     "S_TAKO": ("应激性心肌病", "takotsubo"), "J_AMBIGUOUS": ("J点位置", "the J point"),
+    "STEMI": ("ST段抬高型心肌梗死", "STEMI"), "ACS": ("急性冠脉综合征", "acute coronary syndrome"),
+    "E_HAT": ("超急性期T波", "hyperacute T"), "E_SUBLAD": ("前降支隐匿闭塞", "subtle LAD occlusion"),
+    "S_DIG": ("洋地黄作用", "digitalis"), "S_LQT": ("长QT综合征", "long QT"), "S_SQT": ("短QT", "short QT"),
+    "NA_BLOCKER": ("钠通道阻滞剂", "sodium-channel blocker"), "TRIGGER": ("诱因", "what brings it out"),
+    "C_IRBBB": ("不完全性右束支阻滞", "incomplete RBBB"), "C_LPFB": ("左后分支阻滞", "left posterior block"),
+    "Q_HIGHV": ("电极位置偏高", "electrode placed high"), "Q_HF": ("肌电干扰", "muscle noise"),
+    "R_SBRAD": ("心动过缓", "slow rate"), "T_ISCH_ST": ("心肌缺血", "ischaemia"),
 }  # fmt: skip
 _ARGUED = (("鉴别", ""), ("不支持", "stands against it"), ("可解释", "explains it"))
 
