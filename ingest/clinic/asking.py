@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ class Asking:
     heard_at: float | None = None
     """When the county last answered anything (monotonic)."""
     _asked: dict[int, float] = field(default_factory=dict[int, float])
-    _beat_at: float = 0.0
+    _beat_at: float = -inf
+    _last: dict[str, Any] | None = None
 
     def turn(self, now: float) -> float:
         """Do what is due; seconds until the next turn."""
@@ -55,7 +57,7 @@ class Asking:
                 self._asked[due.id] = now
                 self._ask(due, now)
                 return 0.0
-        except (httpx.TransportError, ValueError):  # the courier says that the line is cut
+        except (httpx.TransportError, ValueError, KeyError):  # the courier says that the line is cut
             return LOOK_S
         return LOOK_S
 
@@ -65,7 +67,7 @@ class Asking:
         for ecg in self.spool.newest(MOST):
             every_s = self._every_s(ecg)
             if every_s is not None:
-                overdue.append((now - self._asked.get(ecg.id, -1e9) - every_s, ecg))
+                overdue.append((now - self._asked.get(ecg.id, -inf) - every_s, ecg))
         late, ecg = max(overdue, key=lambda one: one[0], default=(-1.0, None))
         return ecg if late >= 0 else None
 
@@ -98,13 +100,17 @@ class Asking:
     def _beat(self, now: float) -> None:
         counts = self.spool.counts()
         oldest = self.spool.oldest_waiting_at()
-        body = {
+        body: dict[str, Any] = {
             "version": self.version,
             "waiting": counts.get("waiting", 0) + counts.get("sending", 0),
             "oldest_waiting_at": None if oldest is None else iso(oldest),
-            "sent_at": iso(self.now_us()),
+            "sent_at": (sent_at := iso(self.now_us())),
         }
+        if self._last is not None:
+            body["last"] = self._last
+        began = time.monotonic()
         answer = self.client.post("v1/devices/beat", json=body)
+        round_trip_s = time.monotonic() - began
         if answer.status_code in (404, 405):
             self.heard_at = now
             self._beat_at = now + OLDER_SERVER_S
@@ -112,6 +118,8 @@ class Asking:
             return
         self.heard_at = now
         told: Any = answer.json()
+        # what tells the county most of this computer's clock: both clocks of one beat, and how long it was on its way
+        self._last = {"sent_at": sent_at, "received_at": told["received_at"], "round_trip_s": round(round_trip_s, 6)}
         for name in ("county", "site"):
             if isinstance(told.get(name), dict) and told[name] != self.spool.recall(name):
                 self.spool.remember(name, told[name])

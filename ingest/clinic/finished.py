@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import PurePath
 
 SIGNALS = (".dat", ".mat")
@@ -103,7 +104,7 @@ class _Watched:
     files: tuple[tuple[str, Seen], ...]
     since: float
     is_doubtful: bool = False
-    again_at: float = 0.0
+    again_at: float = -inf
 
 
 @dataclass(slots=True)
@@ -120,7 +121,6 @@ class Finder:
 
     def look(self, now: float, found: Mapping[str, Seen], headers: Mapping[str, Sequence[str]]) -> list[Ready]:
         """What is ready at ``now``. ``found``: the wanted files of the folder; ``headers``: what each header names."""
-        self._taken = {path: seen for path, seen in self._taken.items() if path in found}
         whole: dict[str, list[str]] = {}
         for path in sorted(found):
             whole.setdefault(key_of(path, headers), []).append(path)

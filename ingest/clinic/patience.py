@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 FIRST_S, LONGEST_S = 1.0, 60.0
 """Of the line: twice as long after each failure, with full jitter so that a county's clinics do not return at once."""
@@ -26,8 +27,8 @@ class Backoff:
 
     longest_s: float = LONGEST_S
     failures: int = 0
-    until: float = 0.0
-    failed_at: float = 0.0
+    until: float = -inf
+    failed_at: float = -inf
 
     def failed(self, now: float, chance: float, least_s: float | None = None, longest_s: float | None = None) -> float:
         """Another failure; how long to wait now. ``chance``: from 0 to 1. ``least_s``: what the county asked for."""
@@ -39,7 +40,7 @@ class Backoff:
 
     def succeeded(self) -> None:
         """It works."""
-        self.failures, self.until = 0, 0.0
+        self.failures, self.until = 0, -inf
 
     def left(self, now: float, longest_s: float | None = None) -> float:
         """Seconds until it may be tried; ``longest_s``: something urgent waits no longer than this after a failure."""

@@ -188,7 +188,7 @@ class Spool:
         """Open or make it; :class:`InUseError`: another program has it, :class:`DiskFullError`: there is no room."""
         self._now, self._lock = now, threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         self._db.row_factory = sqlite3.Row
         try:
             with _told():
