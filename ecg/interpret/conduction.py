@@ -31,6 +31,8 @@ NAMES = {
 CHILD = ("C_LBBB", "C_RBBB", "C_LAFB", "C_LPFB", "C_IVCD")
 LEFT = ("I", "V5", "V6")
 STRAUSS = ("V1", "V2", "V5", "V6", "I", "aVL")
+BENT = ("I", "aVL", "V5", "V6")
+"""Where the R of LBBB is notched or slurred."""
 DELTA_LEADS = ("I", "V4", "V5", "V6")
 DOUBTFUL_DELTAS = 3
 """Leads with a delta wave without which a PR that is not short says nothing of pre-excitation [project]."""
@@ -134,21 +136,26 @@ def _bundles(facts: Facts, verdict: Verdict, width: Test) -> bool:
             true = all3([part.true, shape, whole.true])
             explained |= verdict.decide(facts, lesser, NAMES[lesser], [part, *seen], true, SOURCE, near=False)
     if verdict.has("C_LBBB"):
-        _strict(facts, verdict)
+        tests, source = _strict(facts), "Strauss 2011, doi:10.1016/j.amjcard.2010.11.010; CLINICAL §3.3"
+        code = "C_LBBB_STRAUSS"
+        verdict.decide(facts, code, NAMES[code], tests, all3(t.true for t in tests), source)
     if part.true is False:
         _narrow(facts, verdict)
     return explained
 
 
 def _left(facts: Facts) -> tuple[list[Test], bool | None]:
-    """No q and a late R on the left, V1 negative."""
+    """No q and a late, notched or slurred R on the left, V1 negative."""
     peak = facts.rules.limit("conduction", "lbbb_r_peak_ms")
     no_q = [compare(n, "q_mv", facts.value(n, "q_mv"), ">", NO_Q_MV) for n in LEFT]
-    late = [compare(n, "r_peak_ms", _r_peak(facts, n), ">", peak) for n in ("V5", "V6", "I")]
+    late = [compare(n, "r_peak_ms", _r_peak(facts, n), ">", peak) for n in ("V5", "V6")]
     negative = compare("V1", "qrs_area_mv_ms", facts.value("V1", "qrs_area_mv_ms"), "<", 0.0)
     positive = [compare(n, "qrs_area_mv_ms", facts.value(n, "qrs_area_mv_ms"), ">", 0.0) for n in ("I", "V6")]
-    true = all3([all3(t.true for t in no_q), any3(t.true for t in late), negative.true, any3(t.true for t in positive)])
-    return [*no_q, *late, negative, *positive], true
+    bent = compare(None, "notched_leads", _notched(facts, BENT, 0.0), ">=", 1)
+    shapes = [any3(t.true for t in late), bent.true, negative.true, any3(t.true for t in positive)]
+    # A scar may leave a q on the left: what is as broad and as notched as strict LBBB is one with it, too.
+    free = any3([all3(t.true for t in no_q), all3(t.true for t in _strict(facts))])
+    return [*no_q, *late, bent, negative, *positive], all3([free, *shapes])
 
 
 def _r_peak(facts: Facts, lead: str) -> float | None:
@@ -170,9 +177,10 @@ def _left_voltage(facts: Facts) -> Test:
 
 
 def _right(facts: Facts) -> tuple[list[Test], bool | None]:
-    """rsR′ (or one broad R) in V1 or V2, broad S in I and V6."""
+    """rsR′ (or one broad R) in V1 or V2, broad S in I and V6; one of them where V1's R′ is higher than its r."""
     limit = facts.rules.limit
     prime: list[Test] = []
+    plain = None
     for name in ("V1", "V2"):
         first, second, deep = (facts.value(name, m) for m in ("r_mv", "r2_mv", "s_mv"))
         least = max(limit("conduction", "r2_mv"), limit("conduction", "r2_share") * (first or 0.0))
@@ -180,9 +188,12 @@ def _right(facts: Facts) -> tuple[list[Test], bool | None]:
         # An r′ far below its S is the tail of a deep S, not the late right ventricle.
         small = second is not None and deep is not None and second < limit("conduction", "r2_s_share") * -deep
         prime.append(Test(tall.evidence, False) if tall.true and small else tall)
+        if name == "V1":
+            plain = None if first is None or second is None else bool(prime[0].true) and second > first > 0
     prime += _broad_r(facts)
     slurred = [_broad_s(facts, n) for n in ("I", "V6")]
-    return [*prime, *slurred], all3([any3(t.true for t in prime), all3(t.true for t in slurred)])
+    both, one = all3(t.true for t in slurred), any3(t.true for t in slurred)
+    return [*prime, *slurred], all3([any3(t.true for t in prime), any3([both, all3([plain, one])])])
 
 
 def _broad_r(facts: Facts) -> list[Test]:
@@ -232,32 +243,23 @@ def _weighed(facts: Facts, verdict: Verdict, code: str) -> tuple[Argument, ...]:
     return tuple(out)
 
 
-def _strict(facts: Facts, verdict: Verdict) -> None:
+def _strict(facts: Facts) -> list[Test]:
     """Strauss 2011: wider by sex, QS or rS in V1 and V2, mid-QRS notch or slur in two of six leads."""
     limit = facts.rules.limit
     men = facts.sex == Sex.MALE
     least = limit("conduction", "strauss_men_ms" if men else "strauss_women_ms")
     width = compare(None, "qrs_ms", facts.measurements.qrs_ms if facts.sex is not None else None, ">=", least)
     deep = [compare(n, "qrs_area_mv_ms", facts.value(n, "qrs_area_mv_ms"), "<", 0.0) for n in ("V1", "V2")]
-    notched = _notched(facts)
-    tests = [width, *deep, compare(None, "notched_leads", notched, ">=", 2)]
-    verdict.decide(
-        facts,
-        "C_LBBB_STRAUSS",
-        NAMES["C_LBBB_STRAUSS"],
-        tests,
-        all3(t.true for t in tests),
-        "Strauss 2011, doi:10.1016/j.amjcard.2010.11.010; CLINICAL §3.3",
-    )
+    notched = _notched(facts, STRAUSS, limit("conduction", "notch_margin_ms"))
+    return [width, *deep, compare(None, "notched_leads", notched, ">=", 2)]
 
 
-def _notched(facts: Facts) -> float | None:
-    """How many of six leads have a notch or slur between 40 ms after QRS onset and 40 ms before its end."""
+def _notched(facts: Facts, leads: tuple[str, ...], margin: float) -> float | None:
+    """How many of the leads have a notch or slur from ``margin`` ms after QRS onset to as long before its end."""
     width = facts.measurements.qrs_ms
     if width is None:
         return None
-    margin = facts.rules.limit("conduction", "notch_margin_ms")
-    held = [facts.measurements.leads[n].notches for n in STRAUSS if facts.readable(n) and n in facts.measurements.leads]
+    held = [facts.measurements.leads[n].notches for n in leads if facts.readable(n) and n in facts.measurements.leads]
     if not held:
         return None
     return float(sum(any(margin < notch.at_ms < width - margin for notch in notches) for notches in held))

@@ -2,8 +2,10 @@
 that nothing follows.
 
 Below 1000 Hz a spike is never certain (CLINICAL.md §1.4): the statement stays "possible". A spike of a bipolar lead
-may be too small to see at all; then the shape speaks: an impulse that begins in the apex of the right ventricle runs
-away from the left and the inferior leads, which no bundle branch block does (QS in V5–V6; a superior axis with LBBB).
+may be too small, or fall between two samples in most beats: what stands at one place before a wide QRS, thin and in
+several leads, beat after beat, is one all the same. Where none is seen the shape speaks: an impulse that begins in the
+apex of the right ventricle runs away from the left and the inferior leads, which no bundle branch block does (QS in
+V5–V6; a superior axis with LBBB).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecg.analysis import Argument, Certainty
-from ecg.arrays import Flags
+from ecg.arrays import Flags, Floats, Ints
 from ecg.interpret.facts import WHY_QUALITY, Facts, Verdict
 from ecg.interpret.logic import Test, all3, any3, compare
 from ecg.marks import NOWHERE
@@ -28,6 +30,20 @@ PACED_SHARE = 0.8
 """Share of beats that a spike precedes."""
 MARKED_HZ = 1000.0
 """From this rate on a spike can be told from noise in the waveform alone."""
+LOCKED_MS = (20.0, 16.0)
+"""A spike of the ventricle stands this close before and after the marked onset of QRS."""
+LOCKED_MV = 0.15
+LOCKED_LEADS, LOCKED_BEATS = 3, 3
+LOCKED_SD_MS = 10.0
+"""It keeps its distance to within a few samples [project]."""
+LOCKED_QUIET_MS = 60.0
+"""As far before it, noise would show as many [project]."""
+THIN_MS, WIDE_MS, THIN, CALM = 4.0, 16.0, 0.6, 0.4
+"""Thin: it stands out of its neighbours 4 ms away by so much of what it does of those 16 ms away, behind a line that
+moves by less than ``CALM`` of its height."""
+BRIEF_MS, BRIEF = 2.0, 0.8
+"""A spike lasts 2 ms or less: one of its sides covers so much of its height in that time; a fragment of QRS takes
+longer."""
 LEFT_QS = ("V5", "V6")
 INFERIOR = ("II", "III", "aVF")
 WHY_RATE = Text(
@@ -57,6 +73,13 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
         verdict.add(facts.finding(code, NAMES[code], evidence, SOURCE, sure))
         _failing(facts, verdict)
         return
+    if width.true and (locked := _locked(facts)) is not None:
+        share = compare(None, "locked_spike_share", locked, ">=", facts.rules.limit("conduction", "paced_locked_share"))
+        if share.true:
+            evidence = [share.evidence, width.evidence]
+            verdict.add(facts.finding("C_PACE_V", NAMES["C_PACE_V"], evidence, SOURCE, Certainty.POSSIBLE))
+            verdict.skip("C_PACE_MAL", ("markers",), WHY_MARKERS)
+            return
     _shaped(facts, verdict, width)
     if not facts.spikes.size:
         verdict.skip("C_PACE_MAL", ("markers",), WHY_MARKERS)
@@ -73,6 +96,39 @@ def _ahead(facts: Facts) -> float | None:
         return None
     lag = onset[:, None] - facts.spikes[None, :]
     return float(((lag >= 80 * ms) & (lag <= 350 * ms)).any(axis=1).mean())
+
+
+def _locked(facts: Facts) -> float | None:
+    """Share of beats with a thin pulse in three leads at the onset of QRS, beyond what is found before it; 0 where they
+    keep no distance or are fewer than three. ``None`` where there is no beat."""
+    if facts.marks is None or not facts.signal.size:
+        return None
+    ms = facts.rate_hz / 1000.0
+    far = round(WIDE_MS * ms)
+    onset = facts.marks.qrs_global[:, 0]
+    first = round((LOCKED_MS[0] + LOCKED_QUIET_MS) * ms) + far
+    onset = onset[(onset > first) & (onset + round(LOCKED_MS[1] * ms) + far < facts.signal.shape[1])]
+    rows = np.flatnonzero([facts.readable(name) for name in facts.leads])
+    if onset.size < LOCKED_BEATS or rows.size < LOCKED_LEADS:
+        return None
+    reach = np.arange(-round(LOCKED_MS[0] * ms), round(LOCKED_MS[1] * ms) + 1)
+    seen, place = _thin(facts.signal[rows], onset[:, None] + reach[None, :], ms)
+    noise, _ = _thin(facts.signal[rows], onset[:, None] + reach[None, :] - round(LOCKED_QUIET_MS * ms), ms)
+    steady = seen.sum() >= LOCKED_BEATS and float(place[seen].std()) <= LOCKED_SD_MS * ms
+    return float(seen.mean() - noise.mean()) if steady else 0.0
+
+
+def _thin(signal: Floats, at: Ints, ms: float) -> tuple[Flags, Ints]:
+    """Whether each beat has a thin pulse in three leads within its places ``at`` int [beat, place], and at which."""
+    near, far = max(1, round(THIN_MS * ms)), round(WIDE_MS * ms)
+    size = np.abs(signal[:, at] - 0.5 * (signal[:, at - near] + signal[:, at + near]))
+    wide = np.abs(signal[:, at] - 0.5 * (signal[:, at - far] + signal[:, at + far]))
+    calm = np.abs(signal[:, at - near] - signal[:, at - far]) < CALM * size
+    brief = max(1, round(BRIEF_MS * ms))
+    sharp = np.maximum(np.abs(signal[:, at] - signal[:, at - brief]), np.abs(signal[:, at] - signal[:, at + brief]))
+    leads = ((size > LOCKED_MV) & (size > THIN * wide) & calm & (sharp > BRIEF * size)).sum(axis=0)
+    place = np.argmax(leads, axis=1)
+    return leads.max(axis=1) >= LOCKED_LEADS, place
 
 
 def _shaped(facts: Facts, verdict: Verdict, width: Test) -> None:
