@@ -14,6 +14,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -50,6 +51,7 @@ class Nursery:
     """The process whose forks are the servers; made once, for it takes two seconds to load everything."""
 
     def __init__(self) -> None:
+        self._one_at_a_time = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("ingest_child.py"))],
             stdin=subprocess.PIPE,
@@ -65,9 +67,10 @@ class Nursery:
         assert self._process.stdout is not None
         log = world.folder / "nodes.log"
         asked = {"url": world.url, "folder": str(world.folder), "port": port, "log": str(log), "desk": desk}
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
-        said = self._process.stdout.readline().strip()
+        with self._one_at_a_time:
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+            said = self._process.stdout.readline().strip()
         assert said.isdecimal(), f"no server on {port}: {log.read_text() if log.exists() else said}"
         return int(said)
 
