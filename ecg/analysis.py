@@ -254,7 +254,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement of the machine, unconfirmed until a named physician signs."""
+    """One statement of the machine, unconfirmed until a named physician signs. ``hints`` are sentences that decide
+    nothing: the artery that is suggested, the leads to add (CLINICAL.md §4.3)."""
 
     code: str
     name: Text
@@ -265,6 +266,7 @@ class Finding:
     ruleset: str
     argued: tuple[Argument, ...] = ()
     notes: tuple[str, ...] = ()
+    hints: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ def finding(f: Finding) -> dict[str, Any]:
         "evidence": [_evidence(e) for e in f.evidence],
         "argued": [{"mimic": a.mimic, "kept": a.kept, "why": _text(a.why)} for a in f.argued],
         "notes": list(f.notes),
+        "hints": [_text(hint) for hint in f.hints],
         "source": f.source,
         "ruleset": f.ruleset,
     }

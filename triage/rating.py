@@ -99,7 +99,7 @@ class _Vote:
     evidence: Sequence[dict[str, Any]] = ()
     critical: int | None = None
     more: tuple[tuple[str, str], ...] = ()
-    """Sentences (zh, en) that belong to it: the mimics that were argued."""
+    """Sentences (zh, en) that belong to it: the mimics that were argued, then hints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +265,9 @@ def _argued(finding: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         why: Mapping[str, str] = argument.get("why") or {}
         if why.get("zh") and why.get("en"):
             yield why["zh"].rstrip("。"), why["en"].rstrip(".")
+    for hint in finding.get("hints") or ():
+        if hint.get("zh") and hint.get("en"):
+            yield hint["zh"].rstrip("。"), hint["en"].rstrip(".")
 
 
 def _colour_of(seen: _Seen, finding: Mapping[str, Any]) -> tuple[Colour, int | None]:

@@ -6,7 +6,7 @@ because elevation changes their words; the equivalents come last.
 
 from __future__ import annotations
 
-from ecg.interpret import bundle_mi, equivalents, hyperacute, infarction, mimics, q_waves, subtle_lad
+from ecg.interpret import bundle_mi, culprit, equivalents, hyperacute, infarction, mimics, q_waves, subtle_lad
 from ecg.interpret.facts import Facts, Verdict
 from ecg.interpret.sheet import Sheet
 
@@ -22,3 +22,4 @@ def interpret(facts: Facts, verdict: Verdict, sheet: Sheet | None = None) -> Non
     q_waves.interpret(sheet, verdict)
     equivalents.interpret(sheet, verdict)
     bundle_mi.interpret(sheet, verdict)
+    culprit.add(sheet, verdict)

@@ -137,6 +137,7 @@ def _text(document: dict[str, Any], language: str) -> Iterator[str]:
     for finding in document["findings"]:
         yield "  " + finding_line(finding, language)
         yield from (f"    {words.argument(item, which)}" for item in finding["argued"])
+        yield from (f"    {hint[language]}" for hint in finding.get("hints", ()))
     if not document["findings"]:
         yield f"  {_WORDS['nothing'][which]}"
     codes = ", ".join(item["code"] for item in document["not_assessed"])

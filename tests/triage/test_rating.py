@@ -248,6 +248,10 @@ def test_the_reason_says_what_else_asks_for_the_colour_and_what_was_weighed() ->
     assert said == ["对应导联有压低", "可能R_VF", "现在或12小时内有症状"]
     assert all(one["en"] for one in rated.reason["why"])
     assert rated.topic == "STEMI_INF"
+    hints = [{"zh": "请加做右胸导联V3R–V5R。", "en": "Record the right chest leads V3R–V5R."}]
+    told = rate(document(finding("STEMI_INF", hints=hints)), ONGOING)
+    assert told.colour is R
+    assert told.reason["why"][0]["zh"] == "请加做右胸导联V3R–V5R"
 
 
 def test_a_tracing_under_two_names_is_at_least_orange() -> None:
