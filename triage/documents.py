@@ -159,12 +159,13 @@ class Answer(Say):
 
 
 class HistoryLine(Document):
-    """One event of a case."""
+    """One event of a case; `what`: of a `case.changed`, what was done."""
 
     seq: int
     at: Time
     kind: str
     actor: Who | None
+    what: Literal["decision", "retake", "stopped", "released", "report", "merged", "held", "owner"] | None
     reason: str | None
     step: int | None
     colour: Colour | None

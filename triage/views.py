@@ -325,6 +325,10 @@ def _answer(row: Any) -> dict[str, Any] | None:
     return {**row.answer, "by": _named(row.answered_by, row.answerer_name), "at": iso(row.answered_at)}
 
 
+# What a `case.changed` says was done, by the field that tells it.
+_WHAT = ("decision", "retake", "stopped", "released", "report", "merged", "held", "owner")
+
+
 def _history(connection: Connection, actor: Actor, case_id: str) -> list[dict[str, Any]]:
     return [
         {
@@ -332,6 +336,7 @@ def _history(connection: Connection, actor: Actor, case_id: str) -> list[dict[st
             "at": iso(event["at"]),
             "kind": event["kind"],
             "actor": event["data"].get("owner") or event["data"].get("by") or event["data"].get("seen_by"),
+            "what": next((what for what in _WHAT if what in event["data"]), None),
             "reason": event["data"].get("reason_code") or event["data"].get("why"),
             "step": event["data"].get("step"),
             "colour": event["data"].get("colour"),
