@@ -9,7 +9,7 @@ the same territory, the finding says "age undetermined, may be recent", never "o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecg.analysis import Argument, Certainty, Evidence, State
 from ecg.interpret.facts import WHY_LEADS, WHY_QUALITY, Verdict
@@ -73,7 +73,7 @@ def pathological(sheet: Sheet, lead: str, slack_mv: float = 0.0, slack_ms: float
     if q is None or r is None or width is None:
         return None
     if q >= 0.0:
-        return False
+        return _lost_r(sheet, lead)
     if r == 0.0:
         return True
     if lead in ("V2", "V3"):
@@ -81,6 +81,14 @@ def pathological(sheet: Sheet, lead: str, slack_mv: float = 0.0, slack_ms: float
     return width >= round(sheet.limit("q", "other_ms") - slack_ms, 1) and q <= round(
         slack_mv - sheet.limit("q", "depth_mv"), 4
     )
+
+
+def _lost_r(sheet: Sheet, lead: str) -> bool:
+    """A first r within the smallest tolerance of an amplitude (25 µV, IEC) before an S five times as deep: QS."""
+    r, s, least = sheet.value(lead, "r_mv"), sheet.value(lead, "s_mv"), sheet.limit("q", "lost_r_mv")
+    if not r or s is None:
+        return False
+    return r <= least and s <= -sheet.limit("q", "depth_mv") and r <= -s * sheet.limit("q", "lost_r_share")
 
 
 def interpret(sheet: Sheet, verdict: Verdict) -> None:
@@ -94,7 +102,7 @@ def interpret(sheet: Sheet, verdict: Verdict) -> None:
     bars = frozenset(("V1", "V2")) if verdict.has("C_RBBB") else frozenset[str]()
     band_mv, band_ms = sheet.limit("bands", "amplitude_mv"), sheet.limit("bands", "duration_ms")
     q = {n: False if n in bars else pathological(sheet, n) for group in GROUPS for n in group}
-    walls = _walls(q) + _tall_r(sheet, bool(bars)) + _minor(sheet, q)
+    walls = _unsure(sheet, _walls(q)) + _tall_r(sheet, bool(bars)) + _minor(sheet, q)
     found = {w.code for w in walls}
     wider = {n: False if n in bars else pathological(sheet, n, band_mv, band_ms) for group in GROUPS for n in group}
     near = [_Wall(w.code, w.leads, Certainty.POSSIBLE, True) for w in _walls(wider) if not _covered(w, walls)]
@@ -142,6 +150,11 @@ def _walls(q: Mapping[str, bool | None]) -> list[_Wall]:
     if len(back) >= 2 and "V8" in back:
         out.append(_Wall("Q_POST", tuple(back), Certainty.DEFINITE))
     return out
+
+
+def _unsure(sheet: Sheet, walls: list[_Wall]) -> list[_Wall]:
+    """A wall that rests on a lead whose r is only next to nothing is possible."""
+    return [replace(w, certainty=Certainty.POSSIBLE) if any(_lost_r(sheet, n) for n in w.leads) else w for w in walls]
 
 
 def _tall_r(sheet: Sheet, barred_here: bool) -> list[_Wall]:
@@ -228,6 +241,8 @@ def _q_evidence(sheet: Sheet, code: str, lead: str) -> list[Evidence]:
         return [Evidence(lead, "r_ms", sheet.value(lead, "r_ms"), ">", sheet.limit("q", "tall_r_ms"))]
     if sheet.value(lead, "r_mv") == 0.0:
         return [Evidence(lead, "qs_mv", sheet.value(lead, "q_mv"), "<", 0.0)]
+    if _lost_r(sheet, lead):
+        return [Evidence(lead, "r_mv", sheet.value(lead, "r_mv"), "<=", sheet.limit("q", "lost_r_mv"))]
     strict = lead in ("V2", "V3")
     limit = sheet.limit("q", "v2_v3_ms" if strict else "other_ms")
     return [Evidence(lead, "q_ms", sheet.value(lead, "q_ms"), ">" if strict else ">=", limit)]
@@ -266,6 +281,14 @@ _LAFB = (
         "Left anterior fascicular block may hide r: compare an older tracing.",
     ),
 )
+_SEPTUM = (
+    "H_LVH",
+    True,
+    Text(
+        "室间隔肥厚时I、aVL、V5–V6导联可有深而窄的q波，须结合超声。",
+        "A thick septum makes deep, narrow q in I, aVL and V5–V6: see the echocardiogram.",
+    ),
+)
 _RVH = (
     "H_RVH",
     False,
@@ -284,5 +307,7 @@ LOOKALIKES: dict[str, tuple[tuple[str, bool, Text], ...]] = {
     "Q_ANT": (_LVH, _LAFB),
     "Q_EXTANT": (_LVH, _LAFB),
     "Q_INF": (_LAFB, _PE),
+    "Q_LAT": (_SEPTUM,),
+    "Q_HLAT": (_SEPTUM,),
     "Q_POST": (_RVH,),
 }

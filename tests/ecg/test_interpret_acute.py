@@ -314,6 +314,18 @@ def test_hyperacute_by_collins_is_confirmed_over_45(age: float | None, hit: bool
 
 
 @pytest.mark.parametrize(
+    ("r", "s", "seen"), [(0.025, -0.125, True), (0.0251, -0.5, False), (0.025, -0.1249, False), (0.02, -0.0999, False)]
+)
+def test_an_r_that_is_next_to_nothing_before_a_deep_s_is_possibly_qs(r: float, s: float, seen: bool):
+    own = {"q_mv": 0.0, "q_ms": 0.0, "r_mv": r, "s_mv": s}
+    held = found(read(facts({"II": own, "aVF": own})), "Q_INF")
+    assert (held is not None) == seen
+    if held is not None:
+        assert (held.state, held.certainty) == (State.TRUE, Certainty.POSSIBLE)
+        assert {(e.measure, e.value) for e in held.evidence} == {("r_mv", r)}
+
+
+@pytest.mark.parametrize(
     ("t", "raised", "recent"), [(-0.1, 0.0, True), (-0.0999, 0.0, False), (0.2, 0.05, True), (0.2, 0.0499, False)]
 )
 def test_an_infarction_that_may_be_recent_is_never_called_old(t: float, raised: float, recent: bool):
