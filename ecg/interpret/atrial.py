@@ -59,6 +59,23 @@ def p_repeats(facts: Facts) -> float | None:
     return float(np.sort(share)[-P_LEADS:].mean())
 
 
+def lead_pr_ms(facts: Facts) -> float | None:
+    """The typical lead's PR in ms: from the onset of its own P to that of its own QRS, median over beats and leads.
+
+    The global PR runs from the earliest P to the earliest QRS of any lead; against the marks of LUDB's readers it is 7
+    ms longer than what they have in the single lead. ``None`` where P is marked in none.
+    """
+    marks = facts.marks
+    if marks is None or not marks.p.size:
+        return None
+    first, last = marks.p[:, :, 0], marks.qrs[:, :, 0]
+    known = (first != NOWHERE) & (last != NOWHERE)
+    if not known.any():
+        return None
+    leads = [float(np.median((last - first)[known[:, k], k])) for k in np.flatnonzero(known.any(axis=0)).tolist()]
+    return float(np.median(leads)) / facts.rate_hz * 1000.0
+
+
 def alternation(rr_ms: Floats) -> float | None:
     """Typical change over two intervals as a share of that over one: near 1 where every interval is a surprise, near 0
     where long and short ones alternate (bigeminy). ``None`` below seven intervals."""

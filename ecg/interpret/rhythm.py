@@ -12,9 +12,9 @@ import numpy as np
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
 from ecg.interpret import av_block, regular_af
-from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, p_repeats
+from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, lead_pr_ms, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
-from ecg.interpret.logic import compare, rounded
+from ecg.interpret.logic import all3, compare, rounded
 from ecg.interpret.p_train import Train, search
 from ecg.interpret.ventricular import patterns
 from ecg.recording import Text
@@ -184,13 +184,21 @@ def _premature(facts: Facts, verdict: Verdict) -> None:
 
 def _av_delay(facts: Facts, verdict: Verdict) -> None:
     """PR too long or too short in sinus rhythm."""
-    limit, pr = facts.rules.limit, facts.measurements.pr_ms
-    band = limit("bands", "duration_ms")
-    long = compare(None, "pr_ms", pr, ">", limit("rhythm", "long_pr_ms"), band)
-    verdict.decide(facts, "R_AVB1", NAMES["R_AVB1"], [long], long.true, "BRADY18; CLINICAL §3.1")
-    short = compare(None, "pr_ms", pr, "<", limit("conduction", "short_pr_ms"))
+    _long_pr(facts, verdict)
+    short = compare(None, "pr_ms", facts.measurements.pr_ms, "<", facts.rules.limit("conduction", "short_pr_ms"))
     if short.true and not verdict.has("C_WPW"):
         verdict.add(facts.finding("C_SPR", NAMES["C_SPR"], [short.evidence], "P2; CLINICAL §3.3"))
+
+
+def _long_pr(facts: Facts, verdict: Verdict) -> None:
+    """First-degree block. The global PR is longer than any lead's own, by which 200 ms was found: both must be long."""
+    limit, pr, own = facts.rules.limit("rhythm", "long_pr_ms"), facts.measurements.pr_ms, lead_pr_ms(facts)
+    band = facts.rules.limit("bands", "duration_ms")
+    tests = [
+        compare(None, "pr_ms", pr, ">", limit, band),
+        compare(None, "pr_lead_ms", pr if own is None else own, ">", limit, 2 * band),
+    ]
+    verdict.decide(facts, "R_AVB1", NAMES["R_AVB1"], tests, all3(t.true for t in tests), "BRADY18; CLINICAL §3.1")
 
 
 def _arrhythmia(facts: Facts, verdict: Verdict) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecg.analysis import Beat, Grade, Kind, LeadQuality, Measurements, Quality
-from ecg.interpret.atrial import alternation, p_repeats
+from ecg.interpret.atrial import alternation, lead_pr_ms, p_repeats
 from ecg.interpret.facts import Facts, Rhythm
 from ecg.marks import NOWHERE, BeatMarks
 from ecg.recording import PatientFacts
@@ -100,3 +100,15 @@ def test_bigeminy_alternates_and_chance_does_not() -> None:
     assert free is not None
     assert free == pytest.approx(1.0, abs=0.2)
     assert alternation(bigeminy[:6]) is None
+
+
+def test_the_pr_of_the_typical_lead_is_the_median_of_what_each_lead_shows() -> None:
+    held = strip(0.1, 0.0, beats=5)
+    assert held.marks is not None
+    assert lead_pr_ms(held) is None
+    onset = held.marks.qrs_global[:, 0]
+    for lead, (p_ms, qrs_ms) in enumerate(((0, 4), (10, 0), (30, 2))):
+        held.marks.p[:, lead, 0] = onset - round((210 - p_ms) * HZ / 1000)
+        held.marks.qrs[:, lead, 0] = onset + round(qrs_ms * HZ / 1000)
+    # 214, 200 and 182 ms; from the earliest P to the earliest QRS it would be 210.
+    assert lead_pr_ms(held) == 200.0
