@@ -52,7 +52,7 @@ def strip(p_mv: float, f_mv: float, beats: int = 12, seed: int = 0) -> Facts:
         st_usable=True,
         amplitude_usable=True,
         signal=signal,
-        marks=BeatMarks(lead, lead, lead, marks, qrs, marks, np.full(beats, np.nan)),
+        marks=BeatMarks(lead, lead.copy(), lead.copy(), marks, qrs, marks, np.full(beats, np.nan)),
     )  # fmt: skip
 
 
