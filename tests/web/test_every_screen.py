@@ -17,12 +17,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
-from county import devices, sites
+from county import devices, passwords, people, rosters, sites
+from county.access import Role
 from ledger import schema
 from ledger.clock import SECOND
 from ledger.database import Transaction
 from server import demo_county, demo_patients
-from tests.support.serving import REPOSITORY, Clinic, Doctor, Server, World, ludb_55, make_world
+from tests.support.serving import HOUR, PASSWORD, REPOSITORY, Clinic, Doctor, Server, World, ludb_55, make_world
 from tests.web.acting import Stage, choose, expect_done, expect_drawn, violations
 
 pytestmark = pytest.mark.browser
@@ -84,6 +85,8 @@ class Gallery:
         for theme in ("light", "dark") if "-zh" in name else (was,):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             self.faults += [f"{name} {theme}: {fault}" for fault in violations(page)]
+            if ALL_PICTURES and theme != was:
+                self._keep(REPOSITORY / "tests" / "shots" / f"{name}-{theme}.png", page.screenshot())
         page.evaluate("theme => { document.documentElement.dataset.theme = theme }", was)
 
 
@@ -94,6 +97,17 @@ def _fill_county(transaction: Transaction, world: World) -> list[str]:
         where = {"map_x": place.x, "map_y": place.y}
         transaction.connection.execute(update(schema.site).where(schema.site.c.id == site).values(**where))
     added = [sites.add(transaction, world.county, one.name, one.township, one.phone, one.x, one.y) for one in made[2:]]
+    live = {"live_at": transaction.now - 900 * HOUR, "expected_every_s": 43_200}
+    for number, site in enumerate(added[:300]):  # all but some count, three of them are too quiet
+        silent = {"silent_at": transaction.now - 7 * HOUR} if number % 110 == 55 else {}
+        transaction.connection.execute(update(schema.site).where(schema.site.c.id == site).values(**live, **silent))
+    secret = passwords.hash_password(PASSWORD)
+    people.add(transaction, world.county, "沈主任", Role.CARDIOLOGIST, secret, phone="000-5550-130")
+    people.add(transaction, world.county, "唐协调", Role.COORDINATOR, secret)
+    now = transaction.now
+    rosters.add(transaction, world.county, "first", world.people["何立"], now + 9 * HOUR, now + 21 * HOUR)
+    rosters.add(transaction, world.county, "first", world.people["周敏"], now + 40 * HOUR, now + 100 * HOUR)
+    rosters.add(transaction, world.county, "backup", world.people["何立"], now + 23 * HOUR, now + 168 * HOUR)
     return [devices.add(transaction, world.county, site)[1] for site in added[::40]]
 
 
@@ -210,6 +224,8 @@ def test_no_state_of_any_screen_is_cut_off_or_breaks_the_rules_of_access(browser
         gallery.judge(desk, f"desk-case-{lang}")
     desk = desks["zh"]
     _tools(gallery, desk)
+    _asked(gallery, desk, clinics)
+    _coordination(gallery, stage)
     for lang in LANGUAGES:
         phone = phones[lang]
         expect(phone.locator("main.alarm")).to_have_count(0)
@@ -228,6 +244,9 @@ def test_no_state_of_any_screen_is_cut_off_or_breaks_the_rules_of_access(browser
         gallery.judge(clinics[lang], f"clinic-result-{lang}")
         gallery.look(phones[lang], f"phone-signed-{lang}", NARROW)
         gallery.look(desks[lang], f"desk-signed-{lang}", WIDE, OLD)
+
+    _report(gallery, desks["en"])
+    _held(gallery, county, desks)
 
     county.kill()
     for lang in LANGUAGES:
@@ -259,9 +278,121 @@ def _tools(gallery: Gallery, desk: Page) -> None:
     desk.get_by_role("button", name="深色").click()
     gallery.look(desk, "desk-dark-zh", WIDE)
     desk.get_by_role("button", name="浅色").click()
-    for button, name in (("降级…", "downgrade"), ("解除…", "stand-down"), ("校准屏幕", "calibrate"), ("按键", "keys")):
+    for button, name in (
+        ("降级…", "downgrade"), ("解除…", "stand-down"), ("校准屏幕", "calibrate"), ("按键", "keys"),
+        ("请重做…", "retake"), ("发消息…", "message"),
+    ):  # fmt: skip
         desk.get_by_role("button", name=button).click()
         gallery.look(desk, f"desk-{name}-zh", OLD)
         gallery.judge(desk, f"desk-{name}-zh")
         desk.keyboard.press("Escape")
         expect(desk.locator("dialog")).to_have_count(0)
+
+
+def _asked(gallery: Gallery, desk: Page, clinics: dict[str, Page]) -> None:
+    """A retake and a message at the clinic, before there is an answer."""
+    desk.get_by_role("button", name="请重做…").click()
+    desk.get_by_label("电极脱落或接触不良").check()
+    desk.get_by_role("button", name="V3", exact=True).click()
+    desk.get_by_role("button", name="请重做", exact=True).click()
+    expect(desk.locator("dialog")).to_have_count(0)
+    desk.get_by_role("button", name="发消息…").click()
+    desk.get_by_label("说什么").fill("请让病人平卧，先测血压再打给我")
+    desk.get_by_role("button", name="发送，要求回读").click()
+    for lang in LANGUAGES:
+        expect(clinics[lang].locator(".ask")).to_have_count(2)
+        gallery.look(clinics[lang], f"clinic-asked-{lang}", NARROW, OLD)
+        gallery.judge(clinics[lang], f"clinic-asked-{lang}")
+    clinics["en"].get_by_role("button", name="I have read it").click()
+    expect(desk.get_by_text(re.compile("已回读"))).to_be_visible()
+    gallery.look(desk, "desk-asked-zh", WIDE)
+
+
+def _dialog(gallery: Gallery, page: Page, button: str, name: str, *sizes: tuple[int, int]) -> None:
+    """What a button asks, and away again."""
+    page.get_by_role("button", name=button).first.click()
+    expect(page.locator("dialog[open]")).to_be_visible()
+    gallery.look(page, name, *sizes)
+    gallery.judge(page, name)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+
+
+def _coordination(gallery: Gallery, stage: Stage) -> None:
+    """The coordinator: a case's calls, stopping them, two records of one patient; roster and clinics."""
+    desk = stage.desk("林协调", OLD, still=True)
+    desk.locator("nav.list .row").first.click()
+    expect_drawn(desk)
+    desk.locator("details summary", has_text="呼叫经过").click()
+    expect(desk.locator("details ol li").first).to_be_visible()
+    desk.locator("details ol").first.scroll_into_view_if_needed()
+    gallery.look(desk, "desk-calls-zh", OLD, WIDE)
+    gallery.judge(desk, "desk-calls-zh")
+    _dialog(gallery, desk, "停止呼叫…", "desk-stop-zh", OLD, NARROW)
+    desk.get_by_role("button", name="合并病人…").click()
+    desk.locator("dialog .radio").first.click()
+    desk.get_by_label("原因").fill("同一张身份证")
+    gallery.look(desk, "desk-merge-zh", OLD)
+    gallery.judge(desk, "desk-merge-zh")
+    desk.get_by_role("button", name="提出合并").click()
+    expect(desk.get_by_text("有合并在等另一人确认")).to_be_visible()
+    gallery.look(desk, "desk-merge-waits-zh", OLD)
+    for lang in LANGUAGES:
+        work = stage.page(WIDE, person="唐协调", still=True, kept={"ecgnet.lang": lang})
+        for tab, there in (("duty", ".roster .gap"), ("clinics", "li.silent"), ("merges", ".merge")):
+            work.goto(f"/board/#{tab}")
+            expect(work.locator(there).first).to_be_visible()
+            gallery.look(work, f"board-{tab}-{lang}", WIDE, OLD, PHONE, NARROW)
+            gallery.judge(work, f"board-{tab}-{lang}")
+            if tab == "duty" and lang == "zh":
+                for button, name in (("排班…", "put-on"), ("换班…", "swap"), ("撤班…", "withdraw")):
+                    _dialog(gallery, work, button, f"board-{name}-zh", OLD, NARROW)
+
+
+def _report(gallery: Gallery, desk: Page) -> None:
+    """The English report: every finding decided, signed, amended."""
+    desk.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    desk.keyboard.press("r")
+    rows = desk.locator(".report .rows li")
+    expect(rows.first).to_be_visible()
+    rows.first.get_by_role("button", name="Accept").focus()
+    for number in range(rows.count()):
+        desk.keyboard.press("n" if number == 1 else "y")
+        desk.keyboard.press("ArrowDown")
+    desk.get_by_label("Add a statement").fill("fc")
+    expect(desk.locator(".found .btn").first).to_be_visible()
+    gallery.look(desk, "desk-report-en", WIDE, OLD)
+    gallery.judge(desk, "desk-report-en")
+    desk.get_by_label("Add a statement").fill("")
+    desk.get_by_role("button", name="Sign…").click()
+    desk.get_by_label("Your password once more").fill(PASSWORD)
+    gallery.look(desk, "desk-sign-en", OLD)
+    gallery.judge(desk, "desk-sign-en")
+    desk.get_by_role("button", name="Sign", exact=True).click()
+    expect(desk.get_by_text(re.compile("signed by 周敏"))).to_be_visible()
+    desk.get_by_role("button", name="Amend…").click()
+    desk.get_by_label("In words").fill("Compared with the chart: new since yesterday.")
+    desk.get_by_role("button", name="Amend and sign").click()
+    gallery.look(desk, "desk-amend-en", OLD)
+    gallery.judge(desk, "desk-amend-en")
+    desk.keyboard.press("Escape")
+
+
+def _held(gallery: Gallery, county: Server, desks: dict[str, Page]) -> None:
+    """The same tracing under another name: nobody decides before a human has looked."""
+    other = {"patient": {"name": "王建国", "sex": "male", "birth_date": "1956-03-02"}, "symptoms": ["chest_pain"]}
+    Clinic(county.address, county.world.other_key).send(ludb_55(), "again.zip", **other)
+    for lang in LANGUAGES:
+        desk = desks[lang]
+        desk.set_viewport_size({"width": OLD[0], "height": OLD[1]})
+        if lang == "zh":
+            expect(desk.locator("section.alert")).to_be_visible()
+            desk.locator("section.alert .go").click()
+        else:
+            desk.locator("nav.list .row.red").click()
+        expect(desk.locator("section.held")).to_contain_text("李秀英")
+        expect(desk.locator("section.held button")).to_have_count(3)
+        expect_drawn(desk)
+        expect(desk.locator("section.alert")).to_have_count(0)
+        gallery.look(desk, f"desk-held-{lang}", OLD, WIDE, NARROW)
+        gallery.judge(desk, f"desk-held-{lang}")

@@ -28,7 +28,8 @@ export interface Item {
 }
 export interface Worklist { seq: number; items: Item[]; next: string | null }
 
-export interface HistoryLine { at: string; kind: string; actor: Who | null; reason: string | null; step?: number | null; colour?: Colour | null }
+/** `what` says of a `case.changed` what was done. */
+export interface HistoryLine { at: string; kind: string; what: 'decision' | 'retake' | 'stopped' | 'released' | 'report' | 'merged' | 'held' | 'owner' | null; actor: Who | null; reason: string | null; step?: number | null; colour?: Colour | null }
 export interface Answer extends Say { note?: string | null; decision?: string; colour: Colour | null; by: Who | string | null; at: string; action?: Say | null }
 export interface CaseDocument extends Item {
   exams: string[]; owner_at: string | null; acknowledged_at: string | null; seen_at: string | null; seen_by: Who | null
