@@ -30,10 +30,6 @@ NOT_IN_THIS_VERSION = (
     "R_ESC",
     "R_IVR",
     "R_AIVR",
-    "R_VT_POLY",
-    "R_TDP",
-    "R_VT_BIDIR",
-    "R_VFL",
     "R_SAB",
     "R_ALT",
     "R_PJC",
@@ -74,6 +70,6 @@ def _unreadable(facts: Facts, verdict: Verdict) -> None:
     if connected:
         probe = Verdict()
         rhythm.interpret(facts, probe)
-        verdict.findings += [f for f in probe.findings if f.code in ("R_VF", "R_ASYS", "VF_ASYSTOLE_CHECK")]
+        verdict.findings += [f for f in probe.findings if f.code in ("R_VF", "R_VFL", "R_ASYS", "VF_ASYSTOLE_CHECK")]
     for code in (*infarction.TERRITORIES, "R_SINUS", "R_AF", "C_LBBB", "C_RBBB", "H_LVH_SL", "H_LVH_CV"):
         verdict.skip(code, ("quality",), WHY_QUALITY)

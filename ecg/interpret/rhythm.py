@@ -11,7 +11,7 @@ import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
-from ecg.interpret import av_block, regular_af
+from ecg.interpret import av_block, regular_af, storm
 from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, lead_pr_ms, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import all3, compare, rounded
@@ -56,7 +56,7 @@ VF_LEADS = 3
 
 def interpret(facts: Facts, verdict: Verdict) -> None:
     """Adds the rhythm findings."""
-    if _chaos(facts, verdict):
+    if storm.interpret(facts, verdict) or _chaos(facts, verdict):
         return
     _asystole(facts, verdict)
     if len(facts.rhythm.beats) < 2:
