@@ -28,6 +28,11 @@ def config() -> Config:
     return settings
 
 
+def knows(revision: str) -> bool:
+    """Whether this program has the schema ``revision``: its own, or an older one that it can bring up."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
+
+
 def migrate(engine: Engine) -> None:
     """Apply what is missing, all of it or nothing; :class:`NewerSchema` if the database is ahead of this program."""
     scripts = ScriptDirectory.from_config(config())

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from server import cli_desk, cli_devices, cli_rating
+from server import cli_desk, cli_devices, cli_keeping, cli_rating
 from server.refusal import Refusal
 
 OLDEST_PYTHON = (3, 11)
@@ -41,6 +41,7 @@ for _name, _group in (("county", county), ("site", site), ("device", device), ("
     admin.add_typer(_group, name=_name)
 cli_desk.register(app, admin, roster)
 cli_rating.register(admin)
+cli_keeping.register(admin)
 cli_devices.register(admin, site, device)
 
 
@@ -314,16 +315,6 @@ def roster_list(county: County = None, data: Data = None, database: Database = N
     with work.opened(data, database) as ledger:
         for line in work.shifts(ledger, county):
             print(line)
-
-
-@admin.command("verify")
-def admin_verify(data: Data = None, database: Database = None) -> None:
-    """Check every original against its digest, every exam against its original, and every audit chain."""
-    from server.commands import administration as work
-
-    _need_data(data, database)
-    with work.opened(data, database) as ledger:
-        raise typer.Exit(work.verify(ledger))
 
 
 @admin.command("migrate")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,17 +107,6 @@ def shifts(ledger: Ledger, county: str | None) -> Iterator[str]:
         yield from (f"{slot.value}\t{person.name}\t{person.id}\tnow" for person in people)
     for shift in coming:
         yield f"{shift.slot.value}\t{shift.person.name}\t{shift.person.id}\t{iso(shift.from_at)}\t{iso(shift.to_at)}"
-
-
-def verify(ledger: Ledger) -> int:
-    """0 if everything is whole; what is not, is one line each on standard error."""
-    from server import checking
-
-    report = ledger.read(checking.verify)
-    for line in report.broken:
-        print(line, file=sys.stderr)
-    print(report.summary())
-    return 1 if report.broken else 0
 
 
 def in_county(ledger: Ledger, county: str | None, work: Callable[[Transaction, str], T]) -> T:

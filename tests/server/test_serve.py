@@ -236,15 +236,15 @@ def test_sigterm_ends_it_within_ten_seconds_with_exit_code_zero_and_nobody_left(
 
 
 def test_verify_finds_a_changed_original_and_a_changed_audit_row(tmp_path: Path) -> None:
-    from server import checking
+    from ledger.verify import verify
 
     world = make_world(f"sqlite:///{tmp_path / 'ecgnet.db'}", tmp_path)
     _break(world)
     with world.ledger() as ledger:
-        report = ledger.read(checking.verify)
+        report = ledger.read(verify)
     assert len(report.broken) == 2
-    assert any("original" in line for line in report.broken)
-    assert any("audit" in line for line in report.broken)
+    assert any("original" in line.en for line in report.broken)
+    assert any("audit" in line.where for line in report.broken)
 
 
 def _break(world: World) -> None:

@@ -1,0 +1,64 @@
+"""The command line's part for keeping a ledger: backup, restore, verify (declared as in ``server.cli``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from server.cli_ledger import Data, Database, need_data
+
+
+def register(admin: typer.Typer) -> None:
+    """Put the commands where they belong."""
+    for name, command in (("backup", backup), ("restore", restore), ("verify", verify)):
+        admin.command(name)(command)
+
+
+def backup(
+    to: Annotated[Path, typer.Option(metavar="DIR|FILE.zip", help="A folder, or the file's own name.")],
+    keep: Annotated[
+        int | None, typer.Option(metavar="N", help="Of this ledger's backups there, keep the newest N.", min=1)
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Copy the whole ledger while everybody works, verify the copy, and print its path."""
+    from server.commands import administration, keeping
+
+    need_data(data, database)
+    if keep is not None and to.suffix == ".zip":
+        raise typer.BadParameter("--keep 只用于文件夹。 --keep goes with a folder.")
+    with administration.opened(data, database) as ledger:
+        raise typer.Exit(keeping.backup(ledger, to, keep))
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Also if something in it is broken; what is, is listed.")
+    ] = False,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Bring a backup back into an empty folder or database; verified first, all of it or nothing."""
+    from server.commands import keeping
+
+    need_data(data, database)
+    raise typer.Exit(keeping.restore(file, data, database, damaged=damaged))
+
+
+def verify(
+    heads: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Heads of the audit kept elsewhere: a log, or a backup.")
+    ] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Check every original against its digest, every exam against its original, and every audit chain."""
+    from server.commands import administration, keeping
+
+    need_data(data, database)
+    with administration.opened(data, database) as ledger:
+        raise typer.Exit(keeping.verify(ledger, heads))

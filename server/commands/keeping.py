@@ -1,0 +1,124 @@
+"""``ecgnet admin backup|restore|verify|doctor|quarantine``: what keeps a ledger safe, beside a running server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server import serve as server
+from server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from ledger.database import Ledger
+    from ledger.verify import Head, Report
+
+MOST_SHOWN = 50  # damages that are listed; the count is always whole
+
+
+def backup(ledger: Ledger, to: Path, keep: int | None) -> int:
+    """Make one and print its path; 1 if what it holds is as damaged as the ledger."""
+    from ecg.analysis import VERSION
+    from ledger import backup as backups
+    from ledger.backup_file import BackupError
+
+    try:
+        made = backups.make(ledger, backups.target_in(to, ledger.clock.now()), VERSION)
+    except BackupError as error:
+        raise Refusal(error.zh, error.en) from error
+    print(made.path)
+    _say(f"{made.bytes / 1e6:.1f} MB, sha256 {made.sha256}, {_TRIED[made.trial]}: {made.report.summary()}")
+    if not made.is_whole:
+        _list(made.report)
+        _say("没有删除旧备份。 No older backup was removed.")
+        return 1
+    for path in backups.prune(made, keep) if keep is not None else ():
+        _say(f"已删除旧备份 removed: {path}")
+    return 0
+
+
+_TRIED = {
+    "opened": "已打开核对 opened and verified",
+    "restored": "已试恢复并核对 restored on trial and verified",
+    "decoded": "已读到末尾（没有权限新建数据库来试恢复） read to its end (our role may create no database to try it)",
+}
+
+
+def restore(file: Path, data: Path | None, database: str | None, *, damaged: bool) -> int:
+    """Bring a backup back into an empty place; 1 if it was damaged and restored all the same."""
+    settings = server.settings_of({"data": data, "database": database})
+    from ledger.backup_file import BackupError
+    from ledger.database import CannotOpen, UnsafeSqlite
+    from ledger.restore import restore as bring_back
+
+    server.need_postgres(settings.database_url)
+    lock = None
+    if settings.is_sqlite:
+        server.prepare_folder(settings.data)
+        lock = server.take_folder(settings.data)
+    try:
+        restored = bring_back(file, settings.database_url, damaged=damaged)
+    except BackupError as error:
+        raise Refusal(error.zh, error.en) from error
+    except (CannotOpen, UnsafeSqlite) as error:
+        raise Refusal("", str(error)) from error  # says it in both languages
+    finally:
+        if lock is not None:
+            lock.release()
+    _list(restored.report)
+    print(f"{restored.report.summary()}; {restored.manifest.begun_at}")
+    _say(
+        "已恢复：每个屏幕会重新读取，人员需要重新登录；备份之后吊销的设备密钥和停用的人员请再处理一次。 "
+        "Restored: every screen reads anew, and people sign in again; device keys that were revoked and people who "
+        "were disabled after the backup must be so again."
+    )
+    return 1 if restored.report.broken else 0
+
+
+def verify(ledger: Ledger, heads: Path | None) -> int:
+    """0 if everything is whole; what is not, is one line each on standard error."""
+    from ledger import verify as whole
+
+    printed: Sequence[Head] = () if heads is None else _printed(heads)
+    report = ledger.read(lambda connection: whole.verify(connection, printed))
+    _list(report)
+    for head in report.heads:
+        print(head)
+    print(report.summary())
+    return 1 if report.broken else 0
+
+
+def _printed(file: Path) -> Sequence[Head]:
+    """The heads in a log, an earlier output of ``verify``, or a backup."""
+    import zipfile
+
+    from ledger import backup_file
+    from ledger.verify import read_heads
+
+    try:
+        if zipfile.is_zipfile(file):
+            found = backup_file.read(file).heads()
+        else:
+            found = read_heads(file.read_text(encoding="utf-8", errors="replace"))
+    except backup_file.BackupError as error:
+        raise Refusal(error.zh, error.en) from error
+    except OSError as error:
+        raise Refusal(f"{file} 读不出：{error.strerror}。", f"{file} cannot be read: {error.strerror}.") from error
+    if not found:
+        raise Refusal(
+            f"{file} 里没有审计链头（audit head county=… seq=… hash=…）。",
+            f"There is no audit head in {file} (audit head county=… seq=… hash=…).",
+        )
+    return found
+
+
+def _list(report: Report) -> None:
+    for one in report.broken[:MOST_SHOWN]:
+        _say(str(one))
+    if len(report.broken) > MOST_SHOWN:
+        _say(f"… {len(report.broken) - MOST_SHOWN}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
