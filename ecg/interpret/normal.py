@@ -50,7 +50,7 @@ BY_SINUS = frozenset(
 """Rhythms that a P of one form before every one of equal beats at equal distances leaves no room for."""
 SINUS = ("R_SINUS", "R_SBRAD", "R_SARR")
 ALONE = ("V_LOW_L", "X_LAD")
-"""Minor findings that are minor only without another of them."""
+"""Minor findings that are minor only without another of them and without a borderline value."""
 MINOR = frozenset({"R_SINUS", "R_SARR", "R_SBRAD", "X_TRANS", "C_RSR_NARROW", "T_ER", *ALONE})
 """What "otherwise normal" allows (§3.6), each within its own limit."""
 NEVER_NEAR = ("STEMI_", "STE_", "E_", "S_", "T_ISCH_", "T_PERI", "C_WPW")
@@ -62,7 +62,8 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     true = [f for f in verdict.findings if f.state == State.TRUE]
     near = [f for f in verdict.findings if f.state == State.BORDERLINE]
     plain = {f.code for f in true} <= {"R_SINUS"} and not near
-    minor = _only_minor(facts, true) and not any(f.code.startswith(NEVER_NEAR) for f in near)
+    lonely = any(f.code in ALONE for f in true)
+    minor = _only_minor(facts, true) and not any(lonely or f.code.startswith(NEVER_NEAR) for f in near)
     code = "N_NORMAL" if plain else "N_BORDER"
     if not (plain or minor):
         return

@@ -171,6 +171,7 @@ def test_what_is_minor_only_alone_or_only_in_one_form(alone: str):
     turned = heart(axis_deg=Axes(50, -35 if alone == "X_LAD" else 50))
     assert said(read(turned, "R_SINUS", "R_SARR", alone)) == "N_BORDER"
     assert said(read(turned, "R_SINUS", "X_TRANS", alone)) is None
+    assert said(read(turned, "R_SINUS", alone, near=("C_IVCD",))) is None
     assert said(read(heart(), "R_SINUS", "T_ER", notes=("ASCENDING",))) == "N_BORDER"
     assert said(read(heart(), "R_SINUS", "T_ER", notes=("HORIZONTAL_OR_DESCENDING",))) is None
     assert said(read(heart(), "R_SINUS", "T_ER")) is None
