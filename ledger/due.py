@@ -16,8 +16,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from ledger.clock import SECOND
 from ledger.database import Transaction
 from ledger.ids import new_id
+
+WAITING_US = SECOND
+"""Each row that waits in a turn holds the turn's next one back by so much against other turns': of two sites the one
+with the shorter queue goes first, and none waits for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,8 @@ class Queue:
     """A table seen as due work.
 
     ``first``: what comes first among due rows. ``turn``: columns within which rows take turns (one row of each turn,
-    then the next of each): a runaway site cannot push another's behind its own. ``max_attempts``: claims after which a
-    row is left alone.
+    then the next of each), whoever has many rows waiting behind whoever has few: a runaway site cannot push another's
+    behind its own. ``max_attempts``: claims after which a row is left alone.
     """
 
     table: Table
@@ -66,12 +71,14 @@ def _statements(queue: Queue) -> tuple[Select[Any, Any], ReturningUpdate[Any, An
     due = and_(table.c.work_at <= bindparam("now"), table.c.attempts < queue.max_attempts)
     # a window cannot be locked, so the turns are counted beside the rows
     turn = func.row_number().over(partition_by=queue.turn, order_by=(table.c.work_at, table.c.id)).label("turn")
-    turns = select(table.c.county_id, table.c.id, turn).where(due).subquery("turns")
+    # without it a claim of one row would always take the oldest turn's: each has a first row
+    since = (table.c.work_at + func.count().over(partition_by=queue.turn) * WAITING_US).label("since")
+    turns = select(table.c.county_id, table.c.id, turn, since).where(due).subquery("turns")
     find = (
         select(table.c.county_id, table.c.id)
         .join(turns, and_(turns.c.county_id == table.c.county_id, turns.c.id == table.c.id))
         .where(due)
-        .order_by(*queue.first, turns.c.turn, table.c.work_at, table.c.id)
+        .order_by(*queue.first, turns.c.turn, turns.c.since, table.c.id)
         .limit(bindparam("most"))
         # only the rows that are returned are locked; what another has is passed over
         .with_for_update(of=table, skip_locked=True, key_share=True)

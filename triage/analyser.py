@@ -2,8 +2,9 @@
 
 Each worker is a process of its own (``spawn``), kept warm; a thread here hands it one exam at a time. A worker that
 dies or needs longer than the limit is killed and replaced, alone; the others go on. What is next is a query
-(:mod:`ledger.due`): urgent first, then sites in turn. The lease is short and renewed, so that the exam of a dead server
-goes on within seconds. After three attempts the exam is ``failed``; a human has it as unread in any case.
+(:mod:`ledger.due`): urgent first, then symptoms, then sites in turn. The lease is short and renewed, so that the exam
+of a dead server goes on within seconds. After three attempts the exam is ``failed``; a human has it as unread in any
+case.
 
 The result is committed in two steps, each of which a crash may follow: the analysis row (and ``rate_at``), then rating,
 case and alert (:mod:`triage.cases`), which is due work like the rest.
@@ -23,7 +24,7 @@ from typing import Any, Protocol
 import structlog
 import zstandard
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Text, bindparam, insert, select, type_coerce, update
 
 from ledger import due, originals, schema
 from ledger.clock import SECOND
@@ -41,7 +42,8 @@ PAIN = frozenset({"chest_pain", "chest_tightness", "radiating_pain"})
 
 QUEUE = due.Queue(
     table=schema.exam,
-    first=(schema.exam.c.urgent.desc(),),
+    # the emergency button, then symptoms (none said, or none there: last)
+    first=(schema.exam.c.urgent.desc(), type_coerce(schema.exam.c.symptoms, Text).in_(("[]", '["none"]'))),
     turn=(schema.exam.c.county_id, schema.exam.c.site_id),
     max_attempts=MAX_ATTEMPTS,
     lease_us=LEASE_US,

@@ -142,8 +142,36 @@ def test_a_runaway_site_delays_no_other(desk: Ledger) -> None:
         add_exam(tx, "quiet-1", "quiet", work_at=2_001)
 
     desk.write(fill)
-    assert [held.id for held in take(desk, 6)] == ["busy-000", "calm-0", "quiet-0", "busy-001", "quiet-1", "busy-002"]
+    assert [held.id for held in take(desk, 6)] == ["calm-0", "quiet-0", "busy-000", "quiet-1", "busy-001", "busy-002"]
     assert [held.id for held in take(desk, 2)] == ["busy-003", "busy-004"]
+
+
+def test_a_runaway_site_delays_no_other_where_workers_take_one_at_a_time(desk: Ledger) -> None:
+    """As the analysers do: each site has a first row then, and the runaway's is the oldest."""
+
+    def fill(tx: Transaction) -> None:
+        for site in ("busy", "quiet"):
+            add_site(tx, site)
+        for n in range(100):
+            add_exam(tx, f"busy-{n:03}", "busy", work_at=n)
+        for n in range(2):
+            add_exam(tx, f"quiet-{n}", "quiet", work_at=2_000 + n)
+
+    desk.write(fill)
+    assert [take(desk, 1)[0].id for _ in range(4)] == ["quiet-0", "quiet-1", "busy-000", "busy-001"]
+
+
+def test_a_runaway_sites_own_wait_too_but_not_for_ever(desk: Ledger, clock: ManualClock) -> None:
+    def fill(tx: Transaction) -> None:
+        for site in ("busy", "quiet"):
+            add_site(tx, site)
+        for n in range(10):
+            add_exam(tx, f"busy-{n:03}", "busy", work_at=clock.now())
+
+    desk.write(fill)
+    clock.advance(60)
+    desk.write(lambda tx: add_exam(tx, "quiet-0", "quiet", work_at=clock.now()))
+    assert [take(desk, 1)[0].id for _ in range(2)] == ["busy-000", "busy-001"]
 
 
 def test_urgent_comes_first(desk: Ledger) -> None:
