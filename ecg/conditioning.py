@@ -22,6 +22,9 @@ WORK_HZ = (400.0, 1250.0)
 LARGEST_MV = 50.0
 """No electrode offset or pacing spike that a recorder can hold is larger; beyond it a value is damage."""
 FAST_BPM = 150.0
+WHOLLY_IRREGULAR = 0.10
+"""Half of all neighbouring intervals differ by at least this share of the usual one: without P that is fibrillation,
+whose waves a short window before QRS would take for the line (CLINICAL.md §1.2) [project]."""
 
 BAND_NOTES = {
     "BANDWIDTH_UNKNOWN": Text("文件没有说明滤波带宽。", "The file does not state its filters."),
@@ -130,6 +133,19 @@ def clean(trace: Trace, bank: Bank, shapes: Shapes, spans: Ints, usual_rr_ms: fl
             ints(np.zeros_like(size)),
             trace.defects,
         )
+
+
+def settled(trace: Trace, shapes: Shapes, onsets: Ints) -> bool:
+    """Lays the line anew through windows of 40 ms where the rhythm without P is wholly irregular (§1.2, fibrillation);
+    whether it did. ``onsets`` int: QRS onsets of the dominant beats."""
+    rr = np.diff(shapes.samples)
+    if rr.size < 3 or float(np.median(np.abs(np.diff(rr)))) < WHOLLY_IRREGULAR * float(np.median(rr)):
+        return False
+    left = filters.baseline_through_knots(trace.mv, trace.rate_hz, onsets, half=True)
+    if left is None or any(note.code == "BASELINE_WEAK" for note in trace.notes):
+        return False
+    trace.mv = trace.mv - left
+    return True
 
 
 def measure_noise(trace: Trace, bank: Bank, spans: Ints) -> None:

@@ -15,7 +15,7 @@ from ecg import beats as finding_beats
 from ecg.analysis import Analysis, AverageBeat, Beat, Grade, Kind, Marks, Measurements, Reversal, Waves
 from ecg.arrays import Flags, Floats, Ints, counted
 from ecg.beats import Shapes
-from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise
+from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise, settled
 from ecg.gather import gathered
 from ecg.interpret import Verdict, interpret, labels
 from ecg.kinds import kinds
@@ -65,6 +65,11 @@ def _analyzed(recording: Recording, rules: Ruleset, look_for_swap: bool) -> tupl
     readable = trace.alive.any() and recording.seconds >= SHORTEST_S and recording.rate_hz >= SLOWEST_HZ
     rendered = _rendered(trace) if readable else None
     sight = _seen(trace, rendered) if rendered is not None else None
+    if rendered is not None and sight is not None and not sight.has_p:
+        onsets = rendered.marks.qrs_global[rendered.shapes.labels == 0, 0]
+        if settled(trace, rendered.shapes, onsets[onsets != NOWHERE]):
+            rendered = _outlined(trace, rendered.shapes)
+            sight = _seen(trace, rendered)
     swap = _swapped(trace, sight) if sight is not None and look_for_swap else None
     if sight is not None:
         span = slice(int(sight.main.qrs_global[0]), int(sight.main.qrs_global[2]) + 1)
@@ -121,11 +126,17 @@ def _rendered(trace: Trace) -> Rendered | None:
     usual = float(np.median(rr)) if rr.size else USUAL_RR_MS
     spans = np.stack([shapes.samples + (int(bounds[0]) - centre), shapes.samples + (int(bounds[2]) - centre)], axis=1)
     clean(trace, bank, shapes, spans, usual)
-    shapes = finding_beats.whole(shapes, trace.mv.shape[1], rate)
+    return _outlined(trace, finding_beats.whole(shapes, trace.mv.shape[1], rate))
+
+
+def _outlined(trace: Trace, shapes: Shapes) -> Rendered:
+    """Averages and outlines every shape in the clean signal, and carries the marks to the beats."""
+    rate = trace.rate_hz
     rr = np.diff(shapes.samples) / rate * 1000.0
+    usual = float(np.median(rr)) if rr.size else USUAL_RR_MS
     averages: list[Floats] = []
     outlines: list[Outline | None] = []
-    used = 0
+    used, centre = 0, 0
     for shape in range(int(shapes.labels.max()) + 1):
         mine = _undisturbed(shapes, rr, shape, usual)
         beat, centre, count = finding_beats.average(trace.mv, rate, shapes.samples[mine])

@@ -10,6 +10,8 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 import ecg
 from ecg.arrays import ints
+from ecg.beats import Shapes
+from ecg.conditioning import conditioned, settled
 from ecg.signal.filters import KNOT_LEAD_MS, KNOT_WIDTH_MS, Bank, baseline_through_knots, high_pass, mains
 from ecg.synthesis import SILENT, Heart, synthesise
 
@@ -72,3 +74,19 @@ def test_taking_mains_away_does_not_ring_after_a_rectangle(hertz: float):
     outside = np.ones(samples, dtype=np.bool_)
     outside[edge.start - 10 : edge.stop + 10] = False  # beyond 20 ms of the edges
     assert np.abs(left[outside]).max() <= 0.025
+
+
+@pytest.mark.parametrize(("irregular", "laid"), [(True, True), (False, False)])
+def test_without_p_a_wholly_irregular_rhythm_has_knots_of_forty_milliseconds(irregular: bool, laid: bool):
+    """§1.2: in fibrillation the window is widened to 40 ms; where the heart beats regularly it is not."""
+    rate, rng = 500.0, np.random.default_rng(7)
+    at = np.cumsum(rng.uniform(250, 550, 11) if irregular else np.full(11, 400)).astype(np.intp)
+    waves = 0.08 * np.sin(2 * np.pi * 6.0 * np.arange(5000) / rate)
+    given = replace(synthesise(Heart(), SILENT).recording, millivolts=np.tile(waves, (12, 1)), rate_hz=rate)
+    trace = conditioned(given)
+    shapes = Shapes(at, np.zeros(11, dtype=np.intp), np.ones(11), np.ones(1), np.ones(11))
+    onsets = ints(at - 20)
+    assert settled(trace, shapes, onsets) is laid
+    ends = onsets - round(KNOT_LEAD_MS * rate / 1000)
+    wide = np.stack([np.median(trace.mv[:, e - 20 : e], axis=1) for e in ends])
+    assert bool(np.abs(wide).max() < 0.010) is laid
