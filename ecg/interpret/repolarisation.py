@@ -131,7 +131,7 @@ def _minor(facts: Facts, verdict: Verdict) -> None:
         t, r, j = (facts.value(lead, m) for m in ("t_mv", "r_mv", "st_j80_mv"))
         flat = None
         if t is not None and r is not None:
-            share, most = limit("repolarisation", "flat_t_share") * r, limit("repolarisation", "flat_t_mv")
+            share, most = round(limit("repolarisation", "flat_t_share") * r, 4), limit("repolarisation", "flat_t_mv")
             flat = abs(t) < share if r >= limit("repolarisation", "flat_r_mv") else abs(t) < most and r > 0.1
         low = None if j is None else j <= limit("repolarisation", "minor_st_mv")
         test = compare(lead, "t_mv", t, "<", limit("repolarisation", "flat_t_mv"))

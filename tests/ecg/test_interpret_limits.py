@@ -15,6 +15,59 @@ from ecg.interpret.facts import Facts, Rhythm
 from ecg.recording import STANDARD_LEADS, PatientFacts, Sex
 from ecg.rules import load
 
+# At its limit a row is positive and at the boundary, one step beside it is negative: one function, three cases.
+CASES = {
+    "S_LQT": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "S_SQT": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "S_CNS": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "S_HCM_AP": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "S_DEX": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "T_ISCH_ST": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "T_ISCH_T": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "T_NONSPEC": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "T_TALL": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "T_ER": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+}
 NONE = np.empty(0)
 MAN, WOMAN = PatientFacts(60, Sex.MALE), PatientFacts(60, Sex.FEMALE)
 PLAIN = LeadMeasurements(
@@ -60,6 +113,8 @@ def said(facts: Facts) -> set[str]:
     return {f.code for f in interpret(facts).findings if f.state == State.TRUE}
 
 
+DEEP: dict[str, dict[str, float | None]] = {n: {"t_mv": -0.5} for n in ("V2", "V3", "V4", "V5", "V6")}
+MIRRORED: dict[str, float | None] = {"p_mv": -0.0001, "qrs_area_mv_ms": -0.1, "t_mv": -0.0001}
 LIMITS = [
     ("R_AVB1", {"pr_ms": 200.1}, {"pr_ms": 200.0}),
     ("C_SPR", {"pr_ms": 119.9}, {"pr_ms": 120.0}),
@@ -71,7 +126,18 @@ LIMITS = [
     ("X_RAD", {"axis_deg": Axes(50, 90.1)}, {"axis_deg": Axes(50, 90.0)}),
     ("X_NWAD", {"axis_deg": Axes(50, -90.1)}, {"axis_deg": Axes(50, -90.0)}),
     ("S_LQT", {"qtc_ms": Qtc(450, 450, 450, 450)}, {"qtc_ms": Qtc(449.9, 470, 470, 470)}),
-]
+    ("S_SQT", {"qtc_ms": Qtc(360, 360, 360, 360)}, {"qtc_ms": Qtc(360.1, 360, 360, 360)}),
+    ("S_CNS", {"leads": DEEP, "qtc_ms": Qtc(500, 1, 1, 1)}, {"leads": DEEP, "qtc_ms": Qtc(499.9, 1, 1, 1)}),
+    ("S_CNS", {"leads": DEEP, "qtc_ms": Qtc(500, 1, 1, 1)},
+     {"leads": {**DEEP, "V6": {"t_mv": -0.4999}}, "qtc_ms": Qtc(500, 1, 1, 1)}),
+    ("S_HCM_AP", {"leads": {"V4": {"t_mv": -1.0}, "V5": {"r_mv": 2.6001}}},
+     {"leads": {"V4": {"t_mv": -1.0}, "V5": {"r_mv": 2.6}}}),
+    ("S_HCM_AP", {"leads": {"V4": {"t_mv": -1.0}, "V5": {"r_mv": 2.6001}}},
+     {"leads": {"V4": {"t_mv": -0.9999}, "V5": {"r_mv": 2.6001}}}),
+    ("S_DEX", {"leads": {"I": MIRRORED, "V1": {"r_mv": 0.8001}}}, {"leads": {"I": MIRRORED}}),
+    ("S_DEX", {"leads": {"I": MIRRORED, "V1": {"r_mv": 0.8001}}},
+     {"leads": {"I": {**MIRRORED, "p_mv": 0.0}, "V1": {"r_mv": 0.8001}}}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("code", "at", "beside"), LIMITS)
@@ -90,6 +156,8 @@ LEADS = [
     ("T_ISCH_ST", {n: {"st_j_mv": -0.05, "st_j80_mv": -0.05} for n in ("V5", "V6")},
      {n: {"st_j_mv": -0.0499, "st_j80_mv": -0.05} for n in ("V5", "V6")}),
     ("T_ISCH_T", {n: {"t_mv": -0.1001} for n in ("V5", "V6")}, {n: {"t_mv": -0.1} for n in ("V5", "V6")}),
+    ("T_NONSPEC", {n: {"t_mv": 0.0799} for n in ("V5", "V6")}, {n: {"t_mv": 0.08} for n in ("V5", "V6")}),
+    ("T_NONSPEC", {n: {"st_j80_mv": -0.02} for n in ("V5", "V6")}, {n: {"st_j80_mv": -0.0199} for n in ("V5", "V6")}),
     ("T_TALL", {"V3": {"t_mv": 1.0001}}, {"V3": {"t_mv": 1.0}}),
     ("T_ER", {n: {"jp_mv": 0.1} for n in ("V5", "V6")}, {n: {"jp_mv": 0.0999} for n in ("V5", "V6")}),
     ("T_ER", {n: {"jp_mv": 0.1} for n in ("II", "aVF")}, {n: {"jp_mv": 0.3} for n in ("V2", "V3")}),
@@ -128,6 +196,14 @@ def test_no_adult_statement_of_a_child(patient: PatientFacts):
         ("H_LVH_CV", heart(patient=PatientFacts(60, None))),
         ("H_LVH_SL", heart({"V1": {"s_mv": None}})),
         ("T_ISCH_ST", heart(every({"st_j80_mv": None}))),
+        ("T_ISCH_T", heart(every({"t_mv": None}))),
+        ("T_TALL", heart(every({"t_mv": None}))),
+        ("T_NONSPEC", heart(every({"t_mv": None, "st_j80_mv": None}))),
+        ("T_ER", heart(every({"jp_mv": None}))),
+        ("S_SQT", heart(heart_rate_bpm=90.1)),
+        ("S_CNS", heart(DEEP, qtc_ms=None)),
+        ("S_HCM_AP", heart({"V4": {"t_mv": -1.0}, "V5": {"r_mv": None}})),
+        ("S_DEX", heart({"I": {**MIRRORED, "p_mv": None}, "V1": {"r_mv": 0.9}})),
     ],
 )
 def test_what_a_rule_lacks_is_said_and_never_false(code: str, facts: Facts):
