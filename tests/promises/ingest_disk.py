@@ -26,7 +26,8 @@ import zstandard
 
 from ledger import chain
 from ledger.engines import sqlite_module
-from tests.promises.ingest_house import SOAK_S, Line, create_headers, form, patch_headers
+from tests.promises.ingest_house import Line, create_headers, form, patch_headers
+from tests.promises.soaking import SOAK_S
 from tests.support.serving import REPOSITORY, World, free_port, wait_until
 
 SECTOR = 512

@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import random
-import secrets
 import signal
 import subprocess
 import sys
@@ -27,22 +26,6 @@ from county import audit
 from ingest.tus import BYTES
 from ledger import originals, schema
 from tests.support.serving import REPOSITORY, World
-
-SOAK_S = float(os.environ.get("ECGNET_SOAK_S", "0"))
-"""`make soak` gives each promise so many seconds; in `make test` it has its few kills."""
-
-
-def seed_of(name: str) -> int:
-    """A seed nobody has chosen, printed so that a failure can be repeated with ``ECGNET_SEED``."""
-    seed = int(os.environ.get("ECGNET_SEED") or secrets.randbelow(1_000_000))
-    print(f"{name}: ECGNET_SEED={seed}")
-    return seed
-
-
-def tell(**figures: int | float | str) -> None:
-    """A line of figures: the soak adds up the lines of its rounds."""
-    print("SOAK", json.dumps(figures))
-
 
 # --- servers to be killed --------------------------------------------------------------------------------------------
 

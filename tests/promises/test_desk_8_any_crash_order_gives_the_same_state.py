@@ -24,6 +24,7 @@ from ledger import schema
 from ledger.clock import Deadlines, ManualClock
 from ledger.database import Ledger, make_engine
 from ledger.migrate import migrate
+from tests.promises.soaking import memory
 from tests.triage.kit import ORANGE, RED, World, make_world
 from triage import cases, deliveries, duty, escalation
 from triage.channels import Outcome
@@ -64,7 +65,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def opened(template: Path) -> Iterator[World]:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         shutil.copyfile(template, Path(folder) / "ecgnet.db")
         clock = ManualClock()
         ledger = Ledger.open(f"sqlite:///{folder}/ecgnet.db", clock)

@@ -18,17 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.promises import ingest_disk
-from tests.promises.ingest_house import (
-    SOAK_S,
-    CutError,
-    Line,
-    Nursery,
-    Parcel,
-    assert_nothing_lost_or_doubled,
-    nodes,
-    seed_of,
-    tell,
-)
+from tests.promises.ingest_house import CutError, Line, Nursery, Parcel, assert_nothing_lost_or_doubled, nodes
+from tests.promises.soaking import SOAK_S, seed_of, tell
 from tests.support.serving import World, free_port, make_world
 
 CLINICS = 6
@@ -66,8 +57,12 @@ class Clinic(threading.Thread):
             time.sleep(0.005)
 
 
-def test_a_receipt_survives_sigkill_at_any_instant(nursery: Nursery, engine_url: str, tmp_path: Path) -> None:
-    engine = "sqlite" if engine_url.startswith("sqlite") else "postgresql"
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_receipt_survives_sigkill_at_any_instant(
+    nursery: Nursery, engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    on_disk = f"sqlite:///{tmp_path / 'ecgnet.db'}"
+    engine_url = on_disk if engine == "sqlite" else str(request.getfixturevalue("postgres_url"))
     dice, world, port = random.Random(seed := seed_of("promise 1")), make_world(engine_url, tmp_path), free_port()
     until = time.monotonic() + SOAK_S / 2
     with nodes(nursery, world, port) as servers:
@@ -87,7 +82,7 @@ def test_a_receipt_survives_sigkill_at_any_instant(nursery: Nursery, engine_url:
             assert clinic.broken is None, clinic.broken
         receipts = _look_at(world, clinics)
         assert receipts > servers.kills
-        tell(promise=1, engine=engine, kills=servers.kills, uploads=receipts, losses=0, duplicates=0)
+        tell("ingest 1", engine, kills=servers.kills, uploads=receipts, losses=0, duplicates=0)
     world.close()
 
 
@@ -113,4 +108,4 @@ def test_a_receipt_survives_the_end_of_the_machine_behind_each_write(tmp_path: P
     never_synced = [step for step in trace if step.kind not in ("sync-begins", "synced")]
     with pytest.raises(AssertionError, match="a receipt without an exam"):  # a server that does not sync is found out
         ingest_disk.Replay(traced.before, told, random.Random(seed)).play(never_synced)
-    tell(promise=1, engine="sqlite", power_cuts=replay.states, uploads=replay.receipts, losses=0)
+    tell("ingest 1", "sqlite", power_cuts=replay.states, uploads=replay.receipts, losses=0)

@@ -19,18 +19,8 @@ import pytest
 from ecg.formats.wfdb_write import wfdb_zip
 from ecg.synthesis import Heart, Noise, synthesise
 from ledger import schema
-from tests.promises.ingest_house import (
-    SOAK_S,
-    CutError,
-    Line,
-    Nodes,
-    Nursery,
-    Parcel,
-    assert_nothing_lost_or_doubled,
-    nodes,
-    seed_of,
-    tell,
-)
+from tests.promises.ingest_house import CutError, Line, Nodes, Nursery, Parcel, assert_nothing_lost_or_doubled, nodes
+from tests.promises.soaking import SOAK_S, seed_of, tell
 from tests.support import needs, postgres
 from tests.support.serving import World, free_port, make_world, wait_until
 
@@ -71,8 +61,8 @@ def kill_all_of_it(servers: Nodes, port: int, dice: random.Random, clinics: list
     for clinic in clinics:
         clinic.join(60)
     for what in ("analyser", "server"):
-        left = wait_until(lambda: _left(servers.world), 10, "ECGs that wait for their analysis")
-        wait_until(lambda left=left: _left(servers.world) < left, 60, "an analyser at work")
+        left = wait_until(lambda: _left(servers.world), 30, "ECGs that wait for their analysis")
+        wait_until(lambda left=left: _left(servers.world) < left, 120, "an analyser at work")
         time.sleep(dice.uniform(0, 0.1))
         if what == "server":
             servers.kill(port)
@@ -99,7 +89,7 @@ def a_night(nursery: Nursery, world: World) -> None:
             _assert_each_once(world, parcels)
         receipts = assert_nothing_lost_or_doubled(world, parcels)
         assert receipts == len(parcels)
-        tell(promise=2, engine=engine, kills=servers.kills, uploads=receipts, analyses=receipts, losses=0, duplicates=0)
+        tell("ingest 2", engine, kills=servers.kills, uploads=receipts, analyses=receipts, losses=0, duplicates=0)
     world.close()
 
 
@@ -139,7 +129,7 @@ def _one_round(servers: Nodes, port: int, world: World, dice: random.Random, bat
 
 
 def _assert_each_once(world: World, parcels: list[Parcel]) -> None:
-    wait_until(lambda: not _left(world), 60, "every exam has its analysis")
+    wait_until(lambda: not _left(world), 120, "every exam has its analysis")
     exams = {row["id"]: row for row in world.rows(schema.exam)}
     assert len(exams) == len(parcels)
     assert {row["status"] for row in exams.values()} == {"analysed"}, "an ECG was given up"

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from ingest.tus import BYTES
 from tests.promises.ingest_house import (
-    SOAK_S,
     Answer,
     CutError,
     Line,
@@ -29,9 +28,8 @@ from tests.promises.ingest_house import (
     create_headers,
     nodes,
     patch_headers,
-    seed_of,
-    tell,
 )
+from tests.promises.soaking import SOAK_S, seed_of, tell
 from tests.support.serving import World, free_port, make_world
 
 UPLOADS, SENDERS, KILLS = 3, 2, 3
@@ -159,7 +157,7 @@ def test_an_acknowledged_offset_never_goes_back(nursery: Nursery, engine_url: st
             rounds += 1
         receipts = assert_nothing_lost_or_doubled(world, parcels)
         assert receipts == UPLOADS * rounds
-        tell(promise=3, engine=engine, kills=servers.kills, uploads=receipts, answers=answers, losses=0, duplicates=0)
+        tell("ingest 3", engine, kills=servers.kills, uploads=receipts, answers=answers, losses=0, duplicates=0)
     world.close()
 
 

@@ -34,7 +34,7 @@ from ingest.tus import BYTES, Append, Create, Mark, Refuse
 from ledger import schema
 from ledger.database import Ledger
 from tests.ingest.kit import World, make_world, prepare_database
-from tests.promises.ingest_house import SOAK_S, tell
+from tests.promises.soaking import SOAK_S, tell
 
 MOST = 1 << 20
 LONGEST = 180_000
@@ -234,4 +234,4 @@ def test_any_order_of_patches_gives_the_same_bytes(world: World, engine_url: str
             derandomize=not SOAK_S,
         ),
     )
-    tell(promise=4, engine=engine, kills=0, uploads=counted[0], losses=0, duplicates=0)
+    tell("ingest 4", engine, kills=0, uploads=counted[0], losses=0, duplicates=0)

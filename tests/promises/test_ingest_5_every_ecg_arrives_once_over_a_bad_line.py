@@ -21,15 +21,8 @@ import pytest
 from ecg.synthesis import Heart, Noise, synthesise
 from ingest.clinic.send import send
 from ledger import schema
-from tests.promises.ingest_house import (
-    SOAK_S,
-    Nursery,
-    Parcel,
-    assert_nothing_lost_or_doubled,
-    nodes,
-    seed_of,
-    tell,
-)
+from tests.promises.ingest_house import Nursery, Parcel, assert_nothing_lost_or_doubled, nodes
+from tests.promises.soaking import SOAK_S, seed_of, tell
 from tests.support.flaky_line import Lines, Weather
 from tests.support.serving import World, free_port, make_world
 
@@ -58,9 +51,9 @@ def one_set_of_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
 
 
-def test_every_ecg_arrives_once_over_a_bad_line(nursery: Nursery, tmp_path: Path) -> None:
+def test_every_ecg_arrives_once_over_a_bad_line(nursery: Nursery, quick_folder: Path) -> None:
     seed = seed_of("promise 5")
-    world, port = make_world(f"sqlite:///{tmp_path / 'ecgnet.db'}", tmp_path), free_port()
+    world, port = make_world(f"sqlite:///{quick_folder / 'ecgnet.db'}", quick_folder), free_port()
     count = VILLAGES * (max(1, int(SOAK_S) // 30))
     parcels = [Parcel(data) for data in ecgs(count)]
     dice = random.Random(seed)
@@ -68,14 +61,14 @@ def test_every_ecg_arrives_once_over_a_bad_line(nursery: Nursery, tmp_path: Path
         for first in range(0, count, VILLAGES):
             together = parcels[first : first + VILLAGES]
             ports = [lines.open(port, dice.randrange(1 << 30), WEATHER).port for _ in together]
-            _send_all(world, together, ports, tmp_path)
+            _send_all(world, together, ports, quick_folder)
         receipts = assert_nothing_lost_or_doubled(world, parcels)
         assert receipts == count
         assert len(world.rows(schema.exam)) == count
         happened = lines.happened
         assert happened["reset"] >= count // 4, happened
         assert min(happened["stall"], happened["half-close"]) >= 5, happened
-        tell(promise=5, engine="sqlite", uploads=receipts, losses=0, duplicates=0, **happened)
+        tell("ingest 5", "sqlite", uploads=receipts, losses=0, duplicates=0, **happened)
     world.close()
 
 

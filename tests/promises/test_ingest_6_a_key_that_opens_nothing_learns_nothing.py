@@ -20,16 +20,8 @@ from typing import Any
 from county import devices, enrolment, secrets
 from ledger import schema
 from ledger.ids import new_id
-from tests.promises.ingest_house import (
-    Line,
-    Nodes,
-    Nursery,
-    create_headers,
-    form,
-    nodes,
-    patch_headers,
-    tell,
-)
+from tests.promises.ingest_house import Line, Nodes, Nursery, create_headers, form, nodes, patch_headers
+from tests.promises.soaking import tell
 from tests.support.serving import World, free_port, make_world, wait_until
 
 TABLES = (schema.exam, schema.original, schema.upload, schema.upload_piece, schema.event, schema.patient)
@@ -144,7 +136,7 @@ def test_a_key_that_opens_nothing_learns_nothing(nursery: Nursery, engine_url: s
         _assert_recorded(world, servers, keys, ids)
         codes = _assert_codes_tell_nothing(world, port)
         tell(
-            promise=6,
+            6,
             engine="sqlite" if engine_url.startswith("sqlite") else "postgresql",
             refused=len(ids) + codes,
             learned=0,
