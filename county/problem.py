@@ -70,6 +70,7 @@ TITLES = {
     429: ("太频繁", "Too often"),
     500: ("系统出错", "Our error"),
     503: ("暂时不可用", "Unavailable for a moment"),
+    507: ("存储空间不足", "Insufficient storage"),
 }
 
 

@@ -55,6 +55,11 @@ class Context:
     problem: bool = False
     recorded_at: int | None = None
 
+    @property
+    def is_pressing(self) -> bool:
+        """Whether somebody is unwell now: the emergency button, or a symptom. Such an ECG is the last to be refused."""
+        return self.urgent or any(word != NONE for word in self.symptoms)
+
 
 def parse(data: bytes | str | None) -> Context:
     """The context of its JSON text; never raises. Nothing at all is no problem: everything is then unknown."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 from county.access import Action, Actor, Place, may
 from county.http import CurrentActor, CurrentLedger, permit
 from county.problem import Problem, not_found, not_permitted, problems, too_large
-from ingest import context, receive, tus, uploads
+from ingest import admission, context, receive, tus, uploads
 from ingest.body import Body
 from ingest.form import Form, FormError
 from ingest.tus import Answer, Append, Mark, Refuse, Terminate
@@ -26,9 +26,6 @@ from ledger import originals, schema
 from ledger.database import Ledger, Transaction
 
 router = APIRouter(tags=["ingest"])
-
-LEFT_UNREAD_BYTES = 1 << 20
-"""An unread body up to this size is let pass after a refusal, so that the connection can go on; beyond, it closes."""
 
 # Where an exam is, and what its original is called.
 _EXAM = select(schema.exam.c.id, schema.exam.c.site_id, schema.exam.c.sha256, schema.exam.c.files).where(
@@ -54,14 +51,17 @@ _BYTES_SENT = {"requestBody": {"content": {tus.BYTES: {"schema": {"type": "strin
     "/v1/exams",
     status_code=201,
     dependencies=[permit(Action.SEND)],
-    responses=problems(400, 401, 403, 408, 413, 415, 422, 503),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 429, 503, 507),
     openapi_extra=_SENT,
 )
 async def send(request: Request, actor: CurrentActor, ledger: CurrentLedger) -> JSONResponse:
     """Send an ECG: one or more ``file`` parts and an optional ``context``. 201, or 200 for the same bytes again."""
     site = _site(actor)
-    form = await _form(request)
+    door = admission.of(request, actor, site)
+    with door.unknown():
+        form = await _form(request)
     said = context.parse(form.context)
+    door.admit(sum(len(data) for _, data in form.files), pressing=said.is_pressing)
     submission = receive.Submission(actor.county, site, actor.id, form.files, said)
     try:
         receipt = await receive.receive(ledger, submission)
@@ -142,13 +142,13 @@ async def _form(request: Request) -> Form:
         form = Form(request.headers.get("content-type", ""))
     except FormError:
         zh, en = "请用 multipart/form-data 发送文件。", "Send multipart/form-data with a part named file."
-        raise Problem(415, "content-type", zh, en, headers=_closing(request)) from None
+        raise Problem(415, "content-type", zh, en, headers=admission.closing(request)) from None
     try:
         await _read(request, most, form.feed)
         form.end()
     except FormError as error:
         zh, en = "发送的表单不完整或有误，请重发。", f"The form cannot be read: {error}."
-        raise Problem(400, "bad-form", zh, en, headers=_closing(request)) from None
+        raise Problem(400, "bad-form", zh, en, headers=admission.closing(request)) from None
     return form
 
 
@@ -177,15 +177,6 @@ def _check_declared(request: Request, most: int) -> None:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
         raise too_large(most)
-
-
-def _closing(request: Request) -> dict[str, str]:
-    """``Connection: close`` where a body is left unread that is not worth waiting for."""
-    declared = request.headers.get("content-length", "0")
-    is_small = (
-        "transfer-encoding" not in request.headers and declared.isdecimal() and int(declared) <= LEFT_UNREAD_BYTES
-    )
-    return {} if is_small else {"Connection": "close"}
 
 
 # --- tus -------------------------------------------------------------------------------------------------------------
@@ -218,8 +209,11 @@ async def tus_create(request: Request, actor: CurrentActor, ledger: CurrentLedge
     decided = tus.create(request.headers, _most(request))
     if isinstance(decided, Refuse):
         raise _refused(request, decided)
-    async with Body(request.receive) as body:
-        done = await uploads.create(ledger, actor.county, site, actor.id, decided, body)
+    door, pressing = admission.of(request, actor, site), context.parse(decided.metadata.context).is_pressing
+    with door.begun(pressing=pressing):
+        door.admit(decided.length or 0, pressing=pressing)
+        async with Body(request.receive) as body:
+            done = await uploads.create(ledger, actor.county, site, actor.id, decided, body)
     if isinstance(done, Refuse):
         raise _refused(request, done)
     return Response(status_code=201, headers={"Location": f"/v1/uploads/{done.id}", **tus.reached(done.state)})
@@ -236,7 +230,7 @@ async def tus_upload(upload: str, request: Request, actor: CurrentActor, ledger:
         if not may(actor, Action.SEND, Place(actor.county, found.site)):
             raise not_found()
         if meant == "PATCH":
-            return await _patch(request, ledger, found)
+            return await _patch(request, actor, ledger, found)
         decided = tus.delete(request.headers) if meant == "DELETE" else tus.head(request.headers, found.state)
     except KeyError:
         raise not_found() from None
@@ -248,12 +242,17 @@ async def tus_upload(upload: str, request: Request, actor: CurrentActor, ledger:
     return _answered(decided)
 
 
-async def _patch(request: Request, ledger: Ledger, found: Upload) -> Response:
+async def _patch(request: Request, actor: Actor, ledger: Ledger, found: Upload) -> Response:
     decided = tus.patch(request.headers, found.state, _most(request))
     done: Upload | Refuse | Answer = decided if not isinstance(decided, Append) else found
     if isinstance(decided, Append):
-        async with Body(request.receive) as body:
-            done = await uploads.append(ledger, found, decided, body)
+        door = admission.of(request, actor, found.site)
+        said = context.parse(tus.parse_metadata(found.metadata).context)
+        with door.goes_on(pressing=said.is_pressing):
+            if found.length is None and decided.length is not None:
+                door.charge(decided.length)
+            async with Body(request.receive) as body:
+                done = await uploads.append(ledger, found, decided, body)
     if isinstance(done, Refuse):
         raise _refused(request, done)
     return _answered(done if isinstance(done, Answer) else Answer(204, tus.reached(done.state)))
@@ -264,10 +263,12 @@ def _answered(answer: Answer) -> Response:
 
 
 def _refused(request: Request, refuse: Refuse) -> Problem:
-    return Problem(refuse.status, refuse.code, refuse.zh, refuse.en, headers={**_closing(request), **refuse.headers})
+    return Problem(
+        refuse.status, refuse.code, refuse.zh, refuse.en, headers={**admission.closing(request), **refuse.headers}
+    )
 
 
-_TUS_PROBLEMS = problems(400, 401, 403, 404, 408, 409, 412, 413, 415, 503)
+_TUS_PROBLEMS = problems(400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 503, 507)
 for _path in ("/v1/uploads", "/v1/uploads/{upload}"):
     router.add_api_route(
         _path,

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import make_url
 from starlette.middleware.gzip import GZipMiddleware
 
 import county.http
 import county.routes
 import ingest.routes
+import ingest.space
 import triage.ladder_routes
 import triage.routes
 from county import audit
 from ecg.analysis import VERSION
 from ingest.body import Linger
+from ingest.limits import MIB, Gate, Limits, Measure
+from ingest.space import Space
 from ingest.uploads import sweep_forever
 from ledger.database import Ledger, LedgerUnavailable
 from server import health, pages
@@ -46,6 +51,7 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     feeds = Feeds()
     desk = Desk(ledger, settings)
     app.state.ledger, app.state.settings, app.state.desk, app.state.feeds = ledger, settings, desk, feeds
+    app.state.gate, app.state.space = Gate(_limits(settings)), _space(settings)
     for room in (
         county.routes.router,
         ingest.routes.router,
@@ -71,12 +77,25 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     return app
 
 
+def _limits(settings: Settings) -> Limits:
+    device = Measure(settings.device_uploads_per_hour, settings.device_mib_per_hour * MIB, settings.device_open_uploads)
+    site = Measure(settings.site_uploads_per_hour, settings.site_mib_per_hour * MIB, settings.site_open_uploads)
+    return Limits(device, site, settings.open_uploads)
+
+
+def _space(settings: Settings) -> Space:
+    """The disk of the SQLite file; PostgreSQL's is another machine's."""
+    file = make_url(settings.database_url).database if settings.is_sqlite else None
+    return Space(Path(file).parent if file else None, settings.disk_warn_mib * MIB, settings.disk_keep_mib * MIB)
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     desk: Desk = app.state.desk
     await desk.start()
     ledger: Ledger = app.state.ledger
-    tasks = [asyncio.create_task(_note_heads(ledger)), asyncio.create_task(sweep_forever(ledger))]
+    room = ingest.space.say_forever(app.state.space)
+    tasks = [asyncio.create_task(work) for work in (_note_heads(ledger), sweep_forever(ledger), room)]
     try:
         yield
     finally:

@@ -24,6 +24,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, bindparam, func, select
 
 from ecg.analysis import VERSION
+from ingest.limits import Gate
+from ingest.space import Space
 from ledger import schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, counties
@@ -44,7 +46,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ledger, writer, desk and analysers work", responses={503: {"description": "Not ready"}})
 async def readyz(request: Request) -> JSONResponse:
-    """200 if ledger, writer, desk and analysers work, else 503; ``checks`` says which do not."""
+    """200 if ledger, writer, desk and analysers work, else 503; ``checks`` says which do not. ``disk``: the room that
+    is left, by :class:`ingest.space.Level`; it alone makes nobody unready, for acknowledgements still go through.
+    """
     state = request.app.state
     ledger: Ledger = state.ledger
     checks = {
@@ -54,7 +58,10 @@ async def readyz(request: Request) -> JSONResponse:
         "analysers": state.desk.workers_alive > 0,
     }
     ready = all(checks.values())
-    body = {"status": "ready" if ready else "not-ready", "checks": checks}
+    space: Space = state.space
+    free = space.free()
+    disk = {"level": space.level().name.lower(), "free_mib": None if free is None else free >> 20}
+    body = {"status": "ready" if ready else "not-ready", "checks": checks, "disk": disk}
     return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
 
 
@@ -208,8 +215,9 @@ def _last(connection: Connection, county: str) -> int:
 class Figures(Collector):
     """Reads the ledger when it is asked; one scrape at a time."""
 
-    def __init__(self, ledger: Ledger, feeds: Feeds, desk: Any) -> None:
+    def __init__(self, ledger: Ledger, feeds: Feeds, desk: Any, gate: Gate, space: Space) -> None:
         self._ledger, self._feeds, self._desk = ledger, feeds, desk
+        self._gate, self._space = gate, space
         self._tally = Tally()
         self._drills: Counter[str] = Counter()
         self._now: dict[str, float] = {}
@@ -245,6 +253,9 @@ class Figures(Collector):
         yield _histogram("ecgnet_alert_to_acknowledgement_seconds", "From alert to human answer", self._tally.answer)
         for name, what, value in self._gauges():
             yield GaugeMetricFamily(name, what, value)
+        refused = CounterMetricFamily("ecgnet_uploads_refused", "Uploads beyond the measure of their sender (429)")
+        refused.add_metric([], self._gate.refused)
+        yield refused
 
     def _counted(self) -> Iterator[Metric]:
         for name, (kinds, what) in COUNTED.items():
@@ -269,8 +280,19 @@ class Figures(Collector):
             ("ecgnet_ladder_late_seconds", "How long the next rung of any alert is overdue", now["late_s"]),
             ("ecgnet_commit_seconds", "An empty commit through the writer's queue", now["commit_s"]),
             ("ecgnet_open_feeds", "Open websockets of this process", self._feeds.open),
+            ("ecgnet_uploads_under_way", "Bodies of uploads that this process is reading", self._gate.under_way),
+            ("ecgnet_disk_level", "Room on the ledger's disk: 0 enough … 3 none for ECGs", self._space.level()),
+            (
+                "ecgnet_disk_free_bytes",
+                "Room on the ledger's disk; -1 where it is elsewhere",
+                _known(self._space.free()),
+            ),
             ("ecgnet_analysers", "Analyser processes of this process that live", self._desk.workers_alive),
         )
+
+
+def _known(value: int | None) -> float:
+    return -1.0 if value is None else float(value)
 
 
 def _age_s(since: int | None, now: int) -> float:
@@ -284,8 +306,8 @@ def _histogram(name: str, what: str, values: Histogram) -> Metric:
 class Metrics:
     """The registry of one application; figures are gathered in a thread, one scrape after the other."""
 
-    def __init__(self, ledger: Ledger, feeds: Feeds, desk: Any) -> None:
-        self._figures = Figures(ledger, feeds, desk)
+    def __init__(self, ledger: Ledger, feeds: Feeds, desk: Any, gate: Gate, space: Space) -> None:
+        self._figures = Figures(ledger, feeds, desk, gate, space)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self._figures)
         self._turn = asyncio.Lock()
@@ -309,4 +331,4 @@ async def metrics(request: Request) -> Response:
 
 def install(app: FastAPI) -> None:
     """Give the application its registry."""
-    app.state.metrics = Metrics(app.state.ledger, app.state.feeds, app.state.desk)
+    app.state.metrics = Metrics(app.state.ledger, app.state.feeds, app.state.desk, app.state.gate, app.state.space)

@@ -55,6 +55,24 @@ class Settings(BaseSettings):
     """The address of the reverse proxy that ends TLS; only its `X-Forwarded-*` headers are believed."""
     max_body_bytes: int = Field(default=32 * MIB, ge=MIB)
     """The longest body, and the longest upload, that is taken (bytes)."""
+    device_uploads_per_hour: int = Field(default=1200, ge=1)
+    """How many uploads a device may begin in an hour, all at once or evenly; a quarter is kept for what is pressing."""
+    device_mib_per_hour: int = Field(default=1024, ge=1)
+    """How much a device may send in an hour (MiB)."""
+    device_open_uploads: int = Field(default=128, ge=1)
+    """How many uploads of a device may be under way at a time."""
+    site_uploads_per_hour: int = Field(default=3000, ge=1)
+    """The same for a clinic with all its devices and people: uploads in an hour."""
+    site_mib_per_hour: int = Field(default=2048, ge=1)
+    """The same for a clinic: MiB in an hour."""
+    site_open_uploads: int = Field(default=192, ge=1)
+    """The same for a clinic: uploads under way."""
+    open_uploads: int = Field(default=1024, ge=1)
+    """How many uploads may be under way in this server; a quarter is kept for what is pressing."""
+    disk_warn_mib: int = Field(default=2048, ge=0)
+    """Below so much room for the data folder it is said: log, `/readyz`, `/metrics` (MiB; SQLite only)."""
+    disk_keep_mib: int = Field(default=512, ge=0)
+    """Below it new routine uploads are refused with 507, below a quarter of it every upload (MiB; SQLite only)."""
     workers: int = Field(default_factory=_analysers, ge=1, le=64)
     """Analyser processes of this server."""
     analyse_timeout_s: float = Field(default=20.0, gt=0)

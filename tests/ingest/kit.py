@@ -17,8 +17,10 @@ from fastapi import FastAPI
 import county.http
 from county import counties, devices, sites
 from ingest.body import Linger
+from ingest.limits import Gate
 from ingest.receive import Submission
 from ingest.routes import router
+from ingest.space import Space
 from ledger import originals, schema
 from ledger.database import Ledger, make_engine
 from ledger.ids import new_id
@@ -83,13 +85,16 @@ def make_world(ledger: Ledger) -> World:
     return World(ledger, name, site, other, device, key, other_key)
 
 
-def make_app(ledger: Ledger, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+def make_app(
+    ledger: Ledger, max_body_bytes: int = MAX_BODY_BYTES, gate: Gate | None = None, space: Space | None = None
+) -> FastAPI:
     """Ingest's routes around a ledger."""
     app = FastAPI()
     app.include_router(router)
     county.http.install(app)
     app.add_middleware(Linger)
     app.state.ledger, app.state.settings = ledger, SimpleNamespace(max_body_bytes=max_body_bytes)
+    app.state.gate, app.state.space = gate or Gate(), space or Space(None)
     return app
 
 

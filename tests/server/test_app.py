@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
+from ingest.limits import Limits, Measure
 from ledger.database import Ledger, make_engine
 from ledger.migrate import migrate
 from server import health, pages
@@ -142,6 +144,38 @@ def test_not_ready_names_the_part_that_does_not_work(client: Browser) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"] == {"ledger": True, "writer": True, "desk": False, "analysers": False}
+
+
+def test_a_disk_that_fills_up_is_announced_and_makes_nobody_unready(app: FastAPI, client: Browser) -> None:
+    free = 10_000 << 20
+    app.state.space.probe = lambda _folder: free
+    checks = client.get("/readyz").json()["checks"]
+    for mib, level, number in ((10_000, "enough", 0), (2_000, "low", 1), (500, "kept", 2), (100, "last", 3)):
+        free = mib << 20
+        ready = client.get("/readyz").json()
+        assert ready["disk"] == {"level": level, "free_mib": mib}
+        assert ready["checks"] == checks
+        figures = client.get("/metrics").text
+        assert f"ecgnet_disk_level {number}.0" in figures
+        (said,) = re.findall(r"^ecgnet_disk_free_bytes (\S+)$", figures, re.MULTILINE)
+        assert float(said) == free
+
+
+def test_the_limits_are_the_settings(tmp_path: Path, app: FastAPI) -> None:
+    names = ("uploads_per_hour", "mib_per_hour", "open_uploads")
+    given: dict[str, Any] = {
+        f"{who}_{name}": 10 * k + 1 for k, (who, name) in enumerate((w, n) for w in ("device", "site") for n in names)
+    }
+    made = make_app(
+        app.state.ledger, Settings(data=tmp_path, open_uploads=99, disk_warn_mib=7, disk_keep_mib=3, **given)
+    )
+    limits = made.state.gate.limits
+    assert limits == Limits(Measure(1, 11 << 20, 21), Measure(31, 41 << 20, 51), 99)
+    assert (made.state.space.folder, made.state.space.warn_bytes, made.state.space.keep_bytes) == (
+        tmp_path, 7 << 20, 3 << 20,
+    )  # fmt: skip
+    elsewhere = Settings(data=tmp_path, database="postgresql+psycopg://db.example/ecgnet")
+    assert make_app(app.state.ledger, elsewhere).state.space.free() is None
 
 
 def test_every_figure_is_documented_and_every_documented_figure_exists(client: Browser) -> None:
