@@ -10,6 +10,7 @@ from ecg.interpret import (
     conduction,
     electrolytes,
     infarction,
+    lookalikes,
     normal,
     pacing,
     patterns,
@@ -31,7 +32,6 @@ NOT_IN_THIS_VERSION = (
     "R_IVR",
     "R_AIVR",
     "R_SAB",
-    "R_ALT",
     "R_PJC",
 )
 """Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
@@ -58,6 +58,7 @@ def interpret(facts: Facts) -> Verdict:
         patterns.ask(sheet, verdict, DISEASES)
         syndromes.toxicity(verdict)
         acute.interpret(facts, verdict, sheet)
+        lookalikes.argue(facts, verdict)
     for code in NOT_IN_THIS_VERSION:
         verdict.skip(code, ("rule",), WHY_VERSION)
     normal.interpret(facts, verdict)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
-from ecg.interpret import av_block, regular_af, storm
+from ecg.interpret import alternans, av_block, regular_af, storm
 from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, lead_pr_ms, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import all3, compare, rounded
@@ -62,6 +62,7 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     if len(facts.rhythm.beats) < 2:
         verdict.skip("R_SINUS", ("QRS",), WHY_P)
         return
+    alternans.interpret(facts, verdict)
     if facts.rhythm.dominant_share < LEAST_SHARE:
         for code in ("R_SINUS", "R_AF"):
             verdict.skip(code, ("QRS",), WHY_UNLIKE)
