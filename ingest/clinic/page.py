@@ -156,6 +156,13 @@ ACTS: Mapping[str, Callable[[Backend, int, dict[str, Any]], None]] = {"/say": _s
 class _Listener(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"  # there it would let two programs share a port
     daemon_threads = True
+    is_closing = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away, or a request in the middle of the end; of ours the kind alone, no path, no name."""
+        kind = sys.exc_info()[0]
+        if not self.is_closing and kind is not None and not issubclass(kind, OSError):
+            print(f"page: {kind.__name__}", file=sys.stderr, flush=True)
 
 
 class Page:
@@ -177,6 +184,7 @@ class Page:
 
     def close(self) -> None:
         """Stop answering."""
+        self._server.is_closing = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)

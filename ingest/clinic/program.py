@@ -18,6 +18,7 @@ from typing import Any
 from ingest.clinic import grade, upload
 from ingest.clinic.asking import Asking, ask, stages_of
 from ingest.clinic.courier import Courier, carry, read_item
+from ingest.clinic.finished import Finder, Rules
 from ingest.clinic.patience import Alarm
 from ingest.clinic.said import NONE, Said
 from ingest.clinic.spool import KEPT_S, DiskFullError, Ecg, IllegalMove, Spool, State
@@ -46,6 +47,7 @@ class Program:
     version: str
     with_old: bool = False
     kept_s: float = KEPT_S
+    rules: Rules = field(default_factory=Rules)
     spool: Spool = field(init=False)
     watcher: Watcher = field(init=False)
     courier: Courier = field(init=False)
@@ -66,7 +68,9 @@ class Program:
         with contextlib.ExitStack() as stack:
             stack.callback(self.spool.close)
             lines = [stack.enter_context(upload.client(self.to, self.key)) for _ in range(2)]
-            self.watcher = Watcher(self.folder, self.spool, on_kept=self._kept, with_old=self.with_old)
+            self.watcher = Watcher(
+                self.folder, self.spool, Finder(self.rules), on_kept=self._kept, with_old=self.with_old
+            )
             self.watcher.start()
             self.courier = Courier(self.spool, lines[0], on_change=self._carried)
             self.asking = Asking(self.spool, lines[1], self.version, now_us, on_change=lambda _: self.change())
