@@ -1,4 +1,4 @@
-"""The command line's part for keeping a ledger: backup, restore, verify (declared as in ``server.cli``)."""
+"""The command line's part for keeping a ledger: backup, restore, verify, doctor, quarantine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.cli_ledger import Data, Database, need_data
 
 def register(admin: typer.Typer) -> None:
     """Put the commands where they belong."""
-    for name, command in (("backup", backup), ("restore", restore), ("verify", verify)):
+    for name, command in (("backup", backup), ("restore", restore), ("verify", verify), ("doctor", doctor)):
         admin.command(name)(command)
 
 
@@ -62,3 +62,15 @@ def verify(
     need_data(data, database)
     with administration.opened(data, database) as ledger:
         raise typer.Exit(keeping.verify(ledger, heads))
+
+
+def doctor(
+    peer: Annotated[str | None, typer.Option(metavar="URL", help="Another server, to compare clocks with.")] = None,
+    data: Data = None,
+    database: Database = None,
+) -> None:
+    """Say in some ten lines whether all is well: disk, clock, certificate, backup, silent clinics, roster, and more."""
+    from server.commands import keeping
+
+    need_data(data, database)
+    raise typer.Exit(keeping.doctor(data, database, peer))

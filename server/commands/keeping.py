@@ -122,3 +122,23 @@ def _list(report: Report) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+def doctor(data: Path | None, database: str | None, peer: str | None) -> int:
+    """One line for each thing that keeps a county safe; 1 if one of them is serious."""
+    settings = server.settings_of({"data": data, "database": database})
+    from sqlalchemy import make_url
+
+    file = make_url(settings.database_url).database
+    if settings.is_sqlite and (file is None or not Path(file).is_file()):
+        raise Refusal(f"{file} 不存在：这里没有数据。", f"{file} is not there: there is no ledger here.")
+    ledger = server.open_ledger(settings)
+    from server.doctor import Level, Patient, examine
+
+    try:
+        lines = examine(Patient(ledger, settings, peer))
+    finally:
+        ledger.close()
+    for line in lines:
+        print(line)
+    return 1 if any(line.level is Level.NOW for line in lines) else 0

@@ -22,7 +22,7 @@ from tests.support.needs import REPOSITORY
 
 ECG = REPOSITORY / "tests" / "data" / "55.hea"
 #: Words of later issues: absent, not stubs.
-ABSENT = ("quarantine", "doctor", "clinic")
+ABSENT = ("quarantine", "clinic")
 
 
 def commands(group: Any = None, before: tuple[str, ...] = ("ecgnet",)) -> Iterator[tuple[tuple[str, ...], list[str]]]:
