@@ -212,6 +212,7 @@ def client(to: str, key: str) -> httpx.Client:
         base_url=f"{to.rstrip('/')}/",
         headers={"Authorization": f"Bearer {key.strip()}", "Tus-Resumable": "1.0.0"},
         timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S),
+        verify=address.scheme == "https",  # reading the certificates takes a while, and plain http has none
         trust_env=not is_loopback(address.hostname),  # a proxy for the outside does not know this computer
     )
 
