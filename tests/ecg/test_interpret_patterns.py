@@ -272,6 +272,16 @@ def test_a_child_a_paced_heart_and_a_poor_tracing_have_no_such_statement(case: C
         assert case.code in {n.code for n in verdict.not_assessed}
 
 
+@pytest.mark.parametrize("case", EVERY)
+def test_a_value_that_is_no_number_makes_nothing_true_and_nothing_fails(case: Case):
+    changes = [(n, m) for n, values in case.leads.items() for m, v in values.items() if isinstance(v, float)]
+    changes += [(None, m) for m in ("heart_rate_bpm", "qrs_ms", "qt_ms", "pr_ms", "t_peak_end_ms")]
+    for lead, measure in changes:
+        verdict = read(case.facts((lead, measure, float("nan"))))
+        for f in verdict.findings:
+            assert all(e.value == e.value for e in f.evidence), (lead, measure, f.code)
+
+
 # --- what one row cannot say -----------------------------------------------------------------------------------------
 
 PEAKED = each(("II", "III", "aVF"), TENT)
