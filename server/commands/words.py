@@ -120,6 +120,19 @@ _SAID: dict[str, tuple[str, str]] = {
     "rr_sd_share": ("RR标准差/平均RR", "SD/mean of RR"),
     "f_wave_mv": ("f波振幅", "f waves"),
     "k_grade": ("高钾改变分级", "grade of the potassium pattern"),
+    "cornell_product_mv_ms": ("Cornell乘积", "Cornell product"),
+    "peguero_mv": ("最深S+SV4", "deepest S+SV4"),
+    "estes_points": ("Romhilt-Estes计分", "Romhilt–Estes points"),
+    "lvh_families": ("符合的左室肥大标准数", "criteria of LVH that agree"),
+    "katz_wachtel_mv": ("R+S", "R+S"),
+    "r_v1_s_v6_mv": ("RV1+SV6", "RV1+SV6"),
+    "qr_shape": ("qR型", "qR shape"),
+    "r_step_mv": ("R波递增差", "step of R from the lead before"),
+    "p1_mv": ("P波起始部振幅", "first part of P"),
+    "p_terminal_mv_ms": ("P波终末电势", "P-terminal force"),
+    "coupling_qt": ("联律间期/QT", "coupling/QT"),
+    "trigeminal_share": ("三联律心搏比例", "share of trigeminy"),
+    "conduction_ratio": ("房室传导比例", "atrioventricular ratio"),
     "t_width_qt": ("T波半高宽/QT", "width of T at half height/QT"),
     "u_mv": ("U波振幅", "U"),
     "qat_ms": ("QaTc", "QaTc"),
@@ -168,7 +181,7 @@ _MIMICS = {
     "JUVENILE": ("持续性幼年型T波", "juvenile T"),
     "R_SBRAD": ("心动过缓", "slow rate"), "T_ISCH_ST": ("心肌缺血", "ischaemia"),
 }  # fmt: skip
-_ARGUED = (("鉴别", ""), ("不支持", "stands against it"), ("可解释", "explains it"))
+_ARGUED = (("鉴别", ""), ("不足以解释", "does not explain it"), ("可解释", "explains it"))
 
 
 def evidence(item: dict[str, Any], which: int) -> str:

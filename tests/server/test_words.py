@@ -38,7 +38,9 @@ def test_one_comparison(evidence: dict[str, Any], zh: str, en: str) -> None:
     assert words.evidence(evidence, EN) == en
 
 
-@pytest.mark.parametrize(("kept", "zh", "en"), [(True, "不支持", "against it"), (False, "可解释", "explains it")])
+@pytest.mark.parametrize(
+    ("kept", "zh", "en"), [(True, "不足以解释", "not explain it"), (False, "可解释", "explains it")]
+)
 def test_an_argument_says_which_mimic_and_whether_it_explains(kept: bool, zh: str, en: str) -> None:
     argued = {"mimic": "ANEURYSM", "kept": kept, "why": {"zh": "甲。", "en": "because."}}
     assert words.argument(argued, ZH) == f"鉴别室壁瘤（{zh}）：甲。"
