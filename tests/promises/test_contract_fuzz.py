@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import content_type_conformance, not_a_server_error, status_code_conformance
 
+from county import signin
 from ledger import schema
 from ledger.clock import ManualClock
 from ledger.database import Ledger, make_engine
@@ -50,7 +51,8 @@ def world(engine_url: str) -> Iterator[World]:
 
 
 @pytest.fixture
-def app(world: World, tmp_path: Path) -> FastAPI:
+def app(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    monkeypatch.setattr(signin, "WRONG_AFTER_S", 0.01)  # wrong passwords and codes are tried by the dozen
     return make_app(world.ledger, Settings(data=tmp_path, max_body_bytes=MIB))
 
 
