@@ -266,11 +266,16 @@ def _notched(facts: Facts, leads: tuple[str, ...], margin: float) -> float | Non
 
 
 def _narrow(facts: Facts, verdict: Verdict) -> None:
-    """rSr′ in V1 or V2 with a narrow QRS, r′ below r, S in I and V6 not broad."""
+    """rSr′ in V1 or V2 with a narrow QRS, r′ below r, S in I and V6 not broad.
+
+    r′ is a wave only if it falls back: where QRS ends in a raised ST, the beginning of that ST is none.
+    """
     tests: list[Test] = []
+    least, wave = facts.rules.limit("conduction", "r2_mv"), facts.rules.limit("conduction", "r2_above_st_mv")
     for name in ("V1", "V2"):
-        r, r2 = facts.value(name, "r_mv"), facts.value(name, "r2_mv")
-        ratio = None if r is None or r2 is None else r2 / r if r > 0 and r2 >= 0.05 else 0.0
+        r, r2, st = (facts.value(name, m) for m in ("r_mv", "r2_mv", "st_j_mv"))
+        stands = r2 is not None and st is not None and r2 >= least and round(r2 - st, 4) >= wave
+        ratio = None if r is None or r2 is None or st is None else r2 / r if r > 0 and stands else 0.0
         between = compare(name, "r2_r_ratio", ratio, "<", 1.0)
         tests.append(Test(between.evidence, None if ratio is None else 0.0 < ratio < 1.0))
     slim = [not3(_broad_s(facts, n).true) for n in ("I", "V6")]

@@ -163,7 +163,8 @@ def _type_2(sheet: Sheet, verdict: Verdict, slack: float) -> Outcome:
         return FALSE
     found = take_off(sheet.facts, "V2")
     base = None if found is None else found.base_ms
-    true = all3([saddle, None if base is None else base >= limit("brugada", "base_ms")])
+    dip = None if found is None else round(found.height_mv - found.after_40_mv, 4) >= limit("brugada", "dip_mv")
+    true = all3([saddle, dip, None if base is None else base >= limit("brugada", "base_ms")])
     if true is None:
         return lacking(("V2",))
     evidence = [
