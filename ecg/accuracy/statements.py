@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -90,6 +90,11 @@ MAPPING: tuple[Statement, ...] = (
     Statement("Q_POST", ("Q_POST",), ("IPMI",), (), ("scar formation: posterior",)),
     Statement("N_NORMAL, N_BORDER", ("N_NORMAL", "N_BORDER"), ("NORM",)),
 )  # fmt: skip
+
+
+UNLABELLED = ("S_HYPERK", "S_HYPOK", "S_HYPERCA", "S_HYPOCA", "T_PERI", "T_NVSTE", "S_BRU1", "S_BRU2", "S_EPS", "S_PE",
+              "S_TAKO", "S_DIG", "S_OSB", "S_CNS", "S_HCM_AP", "S_DEX", "S_SQT")  # fmt: skip
+"""Patterns that no set has a word for: how often they are stated is all that can be counted."""
 
 
 @dataclass(slots=True)
@@ -227,7 +232,8 @@ def read(data: Path, most: int | None) -> Iterator[tuple[Labelled, frozenset[str
 
 def section(data: Path, most: int | None) -> str:
     """The tables as Markdown: the part that was tuned on, and the held-out part beside it."""
-    tables = counted(read(data, most))
+    rows = list(read(data, most))
+    tables = counted(rows)
     head = ("statement", "part", "TP", "FP", "FN", "TN", "Se % (95 %)", "Sp % (95 %)", "PPV % (95 %)", "F1", "aim", "")
     lines: list[tuple[str, ...]] = []
     for statement in MAPPING:
@@ -239,7 +245,22 @@ def section(data: Path, most: int | None) -> str:
         f"Mapping table version {MAPPING_VERSION} (`ecg/accuracy/statements.py`). Fewer than {FEW} positives: "
         "“insufficient cases”, the figures are shown but prove nothing."
     )
-    return f"{note}\n\n{grid(head, lines)}"
+    return f"{note}\n\n{grid(head, lines)}\n\n{_unlabelled(rows)}"
+
+
+def _unlabelled(rows: Sequence[tuple[Labelled, frozenset[str]]]) -> str:
+    """How often each pattern without a label is stated, by part, and where."""
+    head = ("pattern", "tuned: stated of", "% (95 %)", "held out: stated of", "% (95 %)", "tuned records")
+    lines: list[tuple[str, ...]] = []
+    for code in UNLABELLED:
+        cells: list[str] = []
+        for held in (False, True):
+            part = [said for row, said in rows if row.held_out == held]
+            hits = sum(code in said for said in part)
+            cells += [f"{hits} of {len(part)}", _share(hits, len(part))]
+        where = ", ".join(row.record for row, said in rows if code in said and not row.held_out)
+        lines.append((code, *cells, where))
+    return f"Patterns that no set labels, and how often they are stated:\n\n{grid(head, lines)}"
 
 
 def _line(name: str, part: str, t: Counts) -> tuple[str, ...]:

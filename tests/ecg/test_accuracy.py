@@ -85,6 +85,13 @@ def test_a_labelled_record_has_the_age_and_sex_of_the_table(tmp_path: Path):
     ]
 
 
+def test_patterns_without_a_label_are_counted_by_part():
+    rows = [(statements.Labelled(f"ludb/{k}", "LUDB", ""), frozenset({"S_PE"} if k == 4 else ())) for k in (1, 4)]
+    told = statements._unlabelled([(row, said) for row, said in rows if not row.held_out])
+    assert "| S_PE | 1 of 2 | 50.0 (9–91) | 0 of 0 | – | ludb/4 |" in told
+    assert "| S_BRU1 | 0 of 2 |" in told
+
+
 def test_the_page_in_short_has_every_section(tmp_path: Path):
     heard: list[str] = []
     page = written(DATA, Sizes(2, peers=False), time.perf_counter, heard.append, tmp_path)
