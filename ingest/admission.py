@@ -18,6 +18,7 @@ from county.problem import Problem
 from ingest import space
 from ingest.limits import Gate, Sender, TooManyError
 from ingest.space import Level, Space
+from ingest.tus import BYTES
 
 CLOSES_FROM = 1 << 20
 """An unread body up to this size is let pass after a refusal, so that the connection can go on; beyond, it closes."""
@@ -31,17 +32,19 @@ class Door:
     level: Level
     sender: Sender
     closing: dict[str, str]
+    holds: int
+    """Bytes of the body that are kept in memory until it is whole: a form's, and what a checksum covers."""
 
     @contextlib.contextmanager
     def begun(self, *, pressing: bool) -> Generator[None]:
         """A new upload whose context is known."""
-        with self._refusing(pressing=pressing, is_new=True), self.gate.open(self.sender, pressing=pressing):
+        with self._refusing(pressing=pressing, is_new=True), self._open(pressing=pressing):
             yield
 
     @contextlib.contextmanager
     def goes_on(self, *, pressing: bool) -> Generator[None]:
         """More of an upload that was begun."""
-        with self._refusing(pressing=pressing, is_new=False), self.gate.open(self.sender, pressing=pressing):
+        with self._refusing(pressing=pressing, is_new=False), self._open(pressing=pressing):
             yield
 
     @contextlib.contextmanager
@@ -49,7 +52,7 @@ class Door:
         """A new upload whose context comes with it: refused only if it would be in any case."""
         with self._refusing(pressing=True, is_new=True):
             self.gate.check(time.monotonic(), self.sender)
-            with self.gate.open(self.sender, pressing=True):
+            with self._open(pressing=True):
                 yield
 
     def admit(self, size: int, *, pressing: bool) -> None:
@@ -60,6 +63,9 @@ class Door:
     def charge(self, size: int) -> None:
         """Count bytes whose number the client deferred."""
         self.gate.charge(time.monotonic(), self.sender, size)
+
+    def _open(self, *, pressing: bool) -> contextlib.AbstractContextManager[None]:
+        return self.gate.open(self.sender, pressing=pressing, holds=self.holds)
 
     @contextlib.contextmanager
     def _refusing(self, *, pressing: bool, is_new: bool) -> Generator[None]:
@@ -75,7 +81,15 @@ def of(request: Request, actor: Actor, site: str) -> Door:
     """The door for a request; gate and space are the application's."""
     gate: Gate = request.app.state.gate
     disk: Space = request.app.state.space
-    return Door(gate, disk.level(), Sender(actor.county, site, actor.id), closing(request))
+    return Door(gate, disk.level(), Sender(actor.county, site, actor.id), closing(request), _held(request))
+
+
+def _held(request: Request) -> int:
+    headers = request.headers
+    if headers.get("content-type", "").startswith(BYTES) and "upload-checksum" not in headers:
+        return 0  # committed piece by piece
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else int(request.app.state.settings.max_body_bytes)
 
 
 def closing(request: Request) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """How much one device, one site and all of them together may send, so that none delays another's chest pain.
 
 Uploads and bytes are counted in token buckets: an hour's worth may come at once (a clinic that was cut off for a week
-has it all to send), then it is as many as flow back. Bodies under way are counted too. Of each the last quarter is kept
-for what is pressing: the emergency button or a symptom. So a device that runs wild fills its own measure and nobody
-else's, and its own chest pain still comes through. What is beyond is answered 429 with the seconds after which it would
-be taken; nothing of it is stored.
+has it all to send), then it is as many as flow back. Bodies under way are counted too, and what of them is held in
+memory, so that no device can end the process either. Of each the last quarter is kept for what is pressing: the
+emergency button or a symptom. So a device that runs wild fills its own measure and nobody else's, and its own chest
+pain still comes through. What is beyond is answered 429 with the seconds after which it would be taken; nothing of it
+is stored.
 
 Pure but for the table of buckets: times are handed in, seconds of a clock that never goes back. Each process counts for
 itself: with n of them on one PostgreSQL a device has n times as much, which still ends.
@@ -39,11 +40,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The measures of a device (or a person who sends), of a site, and the bodies under way of the whole process."""
+    """The measures of a device (or a person who sends), of a site, and of the whole process: bodies under way, and what
+    of them is held in memory until it is whole, of which one device has a quarter at most.
+    """
 
     device: Measure = Measure(1200, 1024 * MIB, 128)
     site: Measure = Measure(3000, 2048 * MIB, 192)
     open_uploads: int = 1024
+    held_bytes: int = 512 * MIB
 
 
 @dataclass(slots=True)
@@ -96,7 +100,9 @@ class Gate:
     limits: Limits = field(default_factory=Limits)
     _buckets: dict[tuple[str, str, str, str], Bucket] = field(default_factory=dict[tuple[str, str, str, str], Bucket])
     _open: dict[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
+    _held: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     under_way: int = 0
+    held: int = 0
     refused: int = 0
     """Since the process began."""
 
@@ -117,24 +123,36 @@ class Gate:
             bucket.take(now, amount)
 
     @contextlib.contextmanager
-    def open(self, sender: Sender, *, pressing: bool) -> Generator[None]:
-        """A body under way; :class:`TooManyError` if there are too many."""
+    def open(self, sender: Sender, *, pressing: bool, holds: int = 0) -> Generator[None]:
+        """A body under way, ``holds`` bytes of it kept in memory; :class:`TooManyError` if there are too many."""
         share = 1.0 if pressing else 1.0 - KEPT_SHARE
         mine = [(key, measure.open_uploads) for key, measure in self._scopes(sender)]
         is_full = any(self._open.get(key, 0) >= share * most for key, most in mine)
-        if is_full or self.under_way >= share * self.limits.open_uploads:
+        if is_full or self.under_way >= share * self.limits.open_uploads or not self._fits(sender, holds, share):
             self._check(COME_BACK_S)
-        self.under_way += 1
-        for key, _ in mine:
-            self._open[key] = self._open.get(key, 0) + 1
+        self._count(sender, 1, holds)
         try:
             yield
         finally:
-            self.under_way -= 1
-            for key, _ in mine:
-                self._open[key] -= 1
-                if not self._open[key]:
-                    del self._open[key]
+            self._count(sender, -1, -holds)
+
+    def _fits(self, sender: Sender, holds: int, share: float) -> bool:
+        """Whether there is memory for it; the only one always fits, whatever the limit of a body is."""
+        mine, most = self._held.get((sender.county, sender.device), 0), self.limits.held_bytes
+        is_mine_small = not mine or mine + holds <= KEPT_SHARE * most
+        return not holds or (is_mine_small and (not self.held or self.held + holds <= share * most))
+
+    def _count(self, sender: Sender, bodies: int, holds: int) -> None:
+        self.under_way += bodies
+        self.held += holds
+        for key, _ in self._scopes(sender):
+            self._open[key] = self._open.get(key, 0) + bodies
+            if not self._open[key]:
+                del self._open[key]
+        who = (sender.county, sender.device)
+        self._held[who] = self._held.get(who, 0) + holds
+        if not self._held[who]:
+            del self._held[who]
 
     def _check(self, wait_s: float) -> None:
         if wait_s > 0:

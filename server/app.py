@@ -14,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 import county.http
 import county.routes
+import ingest.quarantine_routes
 import ingest.routes
 import ingest.space
 import triage.ladder_routes
@@ -55,6 +56,7 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     for room in (
         county.routes.router,
         ingest.routes.router,
+        ingest.quarantine_routes.router,
         triage.routes.router,
         triage.ladder_routes.router,
         health.router,
@@ -80,7 +82,7 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
 def _limits(settings: Settings) -> Limits:
     device = Measure(settings.device_uploads_per_hour, settings.device_mib_per_hour * MIB, settings.device_open_uploads)
     site = Measure(settings.site_uploads_per_hour, settings.site_mib_per_hour * MIB, settings.site_open_uploads)
-    return Limits(device, site, settings.open_uploads)
+    return Limits(device, site, settings.open_uploads, settings.held_mib * MIB)
 
 
 def _space(settings: Settings) -> Space:

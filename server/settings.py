@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """The same for a clinic: uploads under way."""
     open_uploads: int = Field(default=1024, ge=1)
     """How many uploads may be under way in this server; a quarter is kept for what is pressing."""
+    held_mib: int = Field(default=512, ge=1)
+    """How much of forms under way this server holds in memory (MiB); one device has a quarter of it at most."""
     disk_warn_mib: int = Field(default=2048, ge=0)
     """Below so much room for the data folder it is said: log, `/readyz`, `/metrics` (MiB; SQLite only)."""
     disk_keep_mib: int = Field(default=512, ge=0)

@@ -156,3 +156,24 @@ def test_bodies_under_way_are_limited_and_a_pressing_one_is_let_in(
     assert create(client, 3, PAIN, b"abc").status_code == 201
     for line in hanging:
         line.close()
+
+
+def test_forms_that_would_fill_the_memory_wait_outside_and_an_upload_in_pieces_does_not(
+    client: httpx.Client, gate: Gate
+) -> None:
+    gate.limits = Limits(held_bytes=2 * MIB)
+    at = urlsplit(str(client.base_url))
+    with socket.create_connection((at.hostname, at.port), timeout=20) as line:
+        head = f"POST /v1/exams HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n"
+        line.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 500000\r\n\r\n".encode())
+        for _ in range(2000):
+            if gate.held:
+                break
+            client.options("/v1/uploads")
+        assert_refused(post(client, bytes(100_000)), 429, "too-many-uploads")
+        assert create(client, 3, NONE, b"abc").status_code == 201
+    for _ in range(2000):
+        if not gate.held:
+            break
+        client.options("/v1/uploads")
+    assert post(client, bytes(100_000)).status_code == 201

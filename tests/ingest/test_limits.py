@@ -119,6 +119,26 @@ def test_bodies_under_way_are_counted_for_device_site_and_all_and_given_back() -
         assert gate.under_way == 1
 
 
+def test_memory_of_forms_is_shared_so_that_no_device_can_end_the_process() -> None:
+    gate = Gate(Limits(held_bytes=400))
+    with ExitStack() as open_:
+        open_.enter_context(gate.open(WILD, pressing=True, holds=60))
+        open_.enter_context(gate.open(WILD, pressing=True, holds=40))
+        with pytest.raises(TooManyError):
+            open_.enter_context(gate.open(WILD, pressing=True, holds=1))
+        open_.enter_context(gate.open(WILD, pressing=False))  # piece by piece: it holds nothing
+        others = [Sender("c", "b", f"device {k}") for k in range(4)]
+        for other in others[:2]:
+            open_.enter_context(gate.open(other, pressing=False, holds=100))
+        with pytest.raises(TooManyError):
+            open_.enter_context(gate.open(others[2], pressing=False, holds=1))
+        open_.enter_context(gate.open(others[2], pressing=True, holds=100))
+        assert gate.held == 400
+    assert (gate.held, gate.under_way, gate._held) == (0, 0, {})
+    with gate.open(WILD, pressing=False, holds=5000):  # the only one: the limit of a body is another setting
+        assert gate.held == 5000
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.limits.MOST_BUCKETS", 100)
     gate = Gate(SMALL)

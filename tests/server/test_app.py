@@ -167,10 +167,11 @@ def test_the_limits_are_the_settings(tmp_path: Path, app: FastAPI) -> None:
         f"{who}_{name}": 10 * k + 1 for k, (who, name) in enumerate((w, n) for w in ("device", "site") for n in names)
     }
     made = make_app(
-        app.state.ledger, Settings(data=tmp_path, open_uploads=99, disk_warn_mib=7, disk_keep_mib=3, **given)
+        app.state.ledger,
+        Settings(data=tmp_path, open_uploads=99, held_mib=6, disk_warn_mib=7, disk_keep_mib=3, **given),
     )
     limits = made.state.gate.limits
-    assert limits == Limits(Measure(1, 11 << 20, 21), Measure(31, 41 << 20, 51), 99)
+    assert limits == Limits(Measure(1, 11 << 20, 21), Measure(31, 41 << 20, 51), 99, 6 << 20)
     assert (made.state.space.folder, made.state.space.warn_bytes, made.state.space.keep_bytes) == (
         tmp_path, 7 << 20, 3 << 20,
     )  # fmt: skip
