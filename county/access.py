@@ -53,6 +53,8 @@ class Action(StrEnum):
     """See the county's figures."""
     SEE_SITES = "see-sites"
     """See the county's clinics."""
+    QUARANTINE = "quarantine"
+    """See the ECGs that no analyser could finish; retry or release them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ _ROLES: dict[Action, frozenset[Role]] = {
     Action.STOP_LADDER: frozenset({_K}),
     Action.SEE_FIGURES: frozenset({_K}),
     Action.SEE_SITES: frozenset({_D, _K}),
+    Action.QUARANTINE: frozenset({_K}),
 }
 
 

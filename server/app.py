@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 import county.http
 import county.routes
 import ingest.quarantine_routes
+import ingest.quarantine_routes
 import ingest.routes
 import ingest.space
 import triage.ladder_routes
@@ -56,6 +57,7 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     for room in (
         county.routes.router,
         ingest.routes.router,
+        ingest.quarantine_routes.router,
         ingest.quarantine_routes.router,
         triage.routes.router,
         triage.ladder_routes.router,

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli_ledger import Data, Database, need_data
+from server.cli_ledger import Data, Database, need_data, on_ledger
+
+if TYPE_CHECKING:
+    from ledger.database import Ledger
+
+
+quarantine = typer.Typer(help="ECGs that no analyser could finish.", no_args_is_help=True)
+Exam = Annotated[str, typer.Argument(metavar="EXAM", help="The exam's id.")]
 
 
 def register(admin: typer.Typer) -> None:
     """Put the commands where they belong."""
     for name, command in (("backup", backup), ("restore", restore), ("verify", verify), ("doctor", doctor)):
         admin.command(name)(command)
+    admin.add_typer(quarantine, name="quarantine")
 
 
 def backup(
@@ -74,3 +82,53 @@ def doctor(
 
     need_data(data, database)
     raise typer.Exit(keeping.doctor(data, database, peer))
+
+
+@quarantine.command("list")
+@on_ledger
+def quarantine_list(ledger: Ledger, county: str | None) -> None:
+    """Print what is in it: exam, since when, clinic, file, reason, version."""
+    from server.commands import keeping
+
+    for line in keeping.quarantined(ledger, county):
+        print(line)
+
+
+@quarantine.command("show")
+@on_ledger
+def quarantine_show(ledger: Ledger, county: str | None, exam: Exam) -> None:
+    """Print all that is known of one, as JSON."""
+    from server.commands import keeping
+
+    print(keeping.quarantined_exam(ledger, county, exam))
+
+
+@quarantine.command("retry")
+@on_ledger
+def quarantine_retry(
+    ledger: Ledger,
+    county: str | None,
+    exam: Annotated[str | None, typer.Argument(metavar="EXAM", help="The exam's id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every one that is in it.")] = False,
+) -> None:
+    """Analyse it again, after an upgrade; prints the exams."""
+    from server.commands import keeping
+
+    if (exam is None) != every:
+        raise typer.BadParameter("EXAM 和 --all 二选一。 Give EXAM or --all.")
+    for one in keeping.retry(ledger, county, exam):
+        print(one)
+
+
+@quarantine.command("release")
+@on_ledger
+def quarantine_release(
+    ledger: Ledger,
+    county: str | None,
+    exam: Exam,
+    reason: Annotated[str, typer.Option(metavar="WHY", help="Kept in the audit.")],
+) -> None:
+    """Leave it as it is: it was looked at, and nothing more can be done."""
+    from server.commands import keeping
+
+    keeping.release(ledger, county, exam, reason)

@@ -26,6 +26,7 @@ import zstandard
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Text, bindparam, insert, select, type_coerce, update
 
+from ecg.analysis import VERSION
 from ledger import due, originals, schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction
@@ -330,6 +331,9 @@ def finish(transaction: Transaction, county: str, exam: str, action: str, values
     status = states.Exam(states.EXAM.move(row.status, action).target)
     analysed_at = transaction.now if status is states.Exam.ANALYSED else None
     changed = {"status": status.value, "work_at": None, "analysed_at": analysed_at, "rate_at": transaction.now}
+    if status is not states.Exam.ANALYSED:  # an operator sees why, and may try again (ingest.quarantine)
+        changed |= {"quarantine": {**values["problem"], "software": VERSION}, "quarantined_at": transaction.now}
+        changed["released_at"] = None
     transaction.connection.execute(_ROW.values(**changed, unread_at=None, **values), key)
     data = {"exam": exam, "site": row.site_id, "status": status.value, "grade": values.get("grade")}
     if "problem" in values:

@@ -159,6 +159,7 @@ EXAM = Machine(
         Move(Exam.RECEIVED, "analyse", Exam.ANALYSED),
         Move(Exam.RECEIVED, "cannot-read", Exam.UNREADABLE),
         Move(Exam.RECEIVED, "give-up", Exam.FAILED),
+        *(Move(ended, "retry", Exam.RECEIVED, Action.QUARANTINE) for ended in (Exam.UNREADABLE, Exam.FAILED)),
     ),
 )
 

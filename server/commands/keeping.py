@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from server import serve as server
+from server.commands.administration import in_county
 from server.refusal import Refusal
 
 if TYPE_CHECKING:
-    from ledger.database import Ledger
+    from sqlalchemy import Connection
+
+    from ledger.database import Ledger, Transaction
     from ledger.verify import Head, Report
+
+T = TypeVar("T")
 
 MOST_SHOWN = 50  # damages that are listed; the count is always whole
 
@@ -142,3 +148,76 @@ def doctor(data: Path | None, database: str | None, peer: str | None) -> int:
     for line in lines:
         print(line)
     return 1 if any(line.level is Level.NOW for line in lines) else 0
+
+
+# --- the quarantine --------------------------------------------------------------------------------------------------
+
+
+def quarantined(ledger: Ledger, county: str | None) -> Iterator[str]:
+    """One line an exam, the oldest first, parted by tabs."""
+    for item in _items(ledger, county):
+        why = item["reason"]
+        said = f"{why['code']} {why['zh']} {why['en']}"
+        words = (item["exam"], item["quarantined_at"], item["site_name"], item["filename"] or "-", said)
+        yield "\t".join((*words, item["software"] or "-"))
+
+
+def _items(ledger: Ledger, county: str | None) -> Iterator[dict[str, Any]]:
+    from county.counties import only_county
+    from ingest import quarantine
+
+    which = ledger.read(lambda connection: only_county(connection, county)).id
+    cursor: str | None = None
+    while True:
+
+        def page(connection: Connection, cursor: str | None = cursor) -> dict[str, Any]:
+            return quarantine.listed(connection, which, cursor)
+
+        found = ledger.read(page)
+        yield from found["items"]
+        cursor = found["next"]
+        if cursor is None:
+            return
+
+
+def quarantined_exam(ledger: Ledger, county: str | None, exam: str) -> str:
+    """All that is known of one, as JSON."""
+    from county.counties import only_county
+    from ingest import quarantine
+
+    def look(connection: Connection) -> dict[str, Any]:
+        return quarantine.shown(connection, only_county(connection, county).id, exam)
+
+    return json.dumps(_refusing(lambda: ledger.read(look)), ensure_ascii=False, indent=1)
+
+
+def retry(ledger: Ledger, county: str | None, exam: str | None) -> Iterator[str]:
+    """Make one due again, or all of them; their ids."""
+    from ingest import quarantine
+
+    for one in [item["exam"] for item in _items(ledger, county)] if exam is None else [exam]:
+
+        def again(tx: Transaction, which: str, one: str = one) -> str:
+            return quarantine.retry(tx, which, one, "operator")["exam"]
+
+        yield _refusing(lambda work=again: in_county(ledger, county, work))
+
+
+def release(ledger: Ledger, county: str | None, exam: str, reason: str) -> None:
+    """Leave one as it is."""
+    from ingest import quarantine
+
+    def out(tx: Transaction, which: str) -> None:
+        quarantine.release(tx, which, exam, "operator", reason)
+
+    _refusing(lambda: in_county(ledger, county, out))
+
+
+def _refusing(work: Callable[[], T]) -> T:
+    """What a room answers as a problem, a command says as a sentence."""
+    from county.problem import Problem
+
+    try:
+        return work()
+    except Problem as problem:
+        raise Refusal(problem.zh, problem.en) from problem

@@ -23,6 +23,7 @@ edit-roster     -    -    yes  -
 stop-ladder     -    -    yes  -
 see-figures     -    -    yes  -
 see-sites       -    yes  yes  -
+quarantine      -    -    yes  -
 """
 ROLES = (Role.CLINIC, Role.CARDIOLOGIST, Role.COORDINATOR, Role.ADMINISTRATOR)
 ALLOWED = {

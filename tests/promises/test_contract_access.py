@@ -243,6 +243,9 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/patients/{patient}/unmerge"): (EDIT_COUNTY, lambda _: {"json": {"reason": "不是同一人"}}),
     ("GET", "/v1/statements"): (SEE_CASES, plain),
     ("GET", "/v1/figures"): (FIGURES, plain),
+    ("GET", "/v1/quarantine"): (FIGURES, plain),
+    ("POST", "/v1/quarantine/{exam}/retry"): (EDIT_COUNTY, plain),
+    ("POST", "/v1/quarantine/{exam}/release"): (EDIT_COUNTY, lambda _: {"json": {"reason": "不是心电图"}}),
     ("GET", "/livez"): (all_of(200), plain),
     ("GET", "/readyz"): (all_of(503), plain),  # the desk does not run here
     ("GET", "/metrics"): (all_of(200), plain),
@@ -273,6 +276,8 @@ _BEFORE = {"release": ("claim",), "sign": ("statements",), "amend": ("statements
 def _prepared(house: House, method: str, path: str) -> dict[str, str]:
     """What the path's ids stand for, in the state that the action needs."""
     ids = {"exam": house.exam}
+    if "/quarantine/" in path:
+        ids["exam"] = house.world.unreadable()
     if "{case}" in path:
         ids["case"] = house.world.case_of(house.world.sent(RED))["id"]
         if path.endswith("/read-back"):

@@ -125,6 +125,13 @@ class World:
         self.rate()
         return exam
 
+    def unreadable(self, **said: Any) -> str:
+        """An exam whose file cannot be read, rated."""
+        exam, problem = self.exam(**said), {"code": "NOT_AN_ECG", "zh": "不是心电图文件", "en": "no ECG file"}
+        self.ledger.write(lambda tx: analyser.finish(tx, self.county, exam, "cannot-read", {"problem": problem}))
+        self.rate()
+        return exam
+
     # --- what there is now ---
 
     def rows(self, table: Any, **where: Any) -> list[dict[str, Any]]:
