@@ -45,6 +45,12 @@ class Kind(StrEnum):
     """Shaped like the dominant beat, but early (supraventricular by shape)."""
     VENTRICULAR = "ventricular"
     """Wide, unlike the dominant beat, and early or without a P wave."""
+    ABERRANT = "aberrant"
+    """Early, and conducted with a bundle branch block of its own: it begins as the dominant beat does."""
+    PACED = "paced"
+    """Started by a pacing spike."""
+    FUSION = "fusion"
+    """On time, and the sum of the dominant and a ventricular beat."""
     OTHER = "other"
     """Another shape that is none of these."""
 

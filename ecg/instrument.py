@@ -223,7 +223,7 @@ def _examine_whole(recording: Recording, trace: Trace, beats: tuple[Beat, ...]) 
         force("Q_SHORT", Grade.E)
     elif recording.seconds < 9.9:
         force("Q_SHORT", Grade.C)
-    dominant = sum(b.kind in (Kind.DOMINANT, Kind.PREMATURE) for b in beats)
+    dominant = sum(b.kind in (Kind.DOMINANT, Kind.PREMATURE, Kind.PACED) for b in beats)
     if dominant < 5:
         force("Q_BEATS", Grade.D if dominant < 3 else Grade.C)
     readable = tuple(n for k, n in enumerate(trace.leads) if trace.alive[k])

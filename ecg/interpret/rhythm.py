@@ -78,8 +78,8 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
     _ventricular(facts, verdict)
     if fibrillation or fluttering or paced or blocked:
         return
+    _premature(facts, verdict)
     if _sinus(facts, verdict):
-        _premature(facts, verdict)
         _av_delay(facts, verdict)
     else:
         _tachycardia(facts, verdict)
@@ -176,8 +176,8 @@ def _sinus_above(facts: Facts, verdict: Verdict, train: Train) -> None:
 
 
 def _premature(facts: Facts, verdict: Verdict) -> None:
-    """Early beats of the dominant shape in a rhythm with P."""
-    early = sum(b.kind == Kind.PREMATURE for b in facts.rhythm.beats)
+    """Early beats of the dominant shape, or aberrant ones, in a rhythm with P."""
+    early = sum(b.kind in (Kind.PREMATURE, Kind.ABERRANT) for b in facts.rhythm.beats)
     test = compare(None, "premature_beats", float(early), ">=", 1.0)
     if test.true:
         verdict.add(facts.finding("R_PAC", NAMES["R_PAC"], [test.evidence], "P2; CLINICAL §3.1", Certainty.PROBABLE))
