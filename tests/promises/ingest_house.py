@@ -44,12 +44,13 @@ class Nursery:
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
 
-    def fork(self, world: World, port: int, *, desk: bool = False) -> int:
+    def fork(self, world: World, port: int, *, desk: bool = False, **settings: float) -> int:
         """A new server's pid; it listens when this returns. ``desk``: with its analyser and all the loops."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         log = world.folder / "nodes.log"
         asked = {"url": world.url, "folder": str(world.folder), "port": port, "log": str(log), "desk": desk}
+        asked |= {"settings": settings}
         with self._one_at_a_time:
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
@@ -70,12 +71,13 @@ class Nodes:
     world: World
     nursery: Nursery
     desk: bool = False
+    settings: dict[str, float] = field(default_factory=dict[str, float])
     pids: dict[int, int] = field(default_factory=dict[int, int])
     kills: int = 0
 
     def start(self, port: int) -> None:
         """A server on ``port``; it listens when this returns."""
-        self.pids[port] = self.nursery.fork(self.world, port, desk=self.desk)
+        self.pids[port] = self.nursery.fork(self.world, port, desk=self.desk, **self.settings)
 
     def kill(self, port: int) -> None:
         """SIGKILL; it is gone when this returns."""

@@ -11,9 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +27,8 @@ from tests.promises.desk import (
     end,
     quicken,
 )
-from tests.support.serving import REPOSITORY, Server, World, make_world, wait_until
+from tests.promises.ingest_house import Nodes, Nursery, nodes
+from tests.support.serving import REPOSITORY, World, free_port, make_world, wait_until
 from tests.triage.gateway import Gateway
 
 SOAK = "ECGNET_SOAK" in os.environ  # `make soak`: every kill and every pair; `make test`: those that cover the others
@@ -45,7 +45,7 @@ KILLS = {
     if SOAK
     else (("one server",), ("database", "watchdog"), ("server", "database")),
 }
-QUICK = {"ECGNET_POLL_S": "0.2"}
+QUICK = {"poll_s": 0.2}
 
 
 @dataclass
@@ -54,9 +54,9 @@ class House:
 
     world: World
     gateway: Gateway
-    servers: list[Server]
+    servers: Nodes
+    ports: list[int]
     watchdog: subprocess.Popen[bytes] | None = None
-    dead: list[Server] = field(default_factory=list[Server])
 
     @property
     def postgres(self) -> bool:
@@ -71,10 +71,8 @@ class House:
         elif what == "database":
             self._crash()
         else:
-            for server in self.servers[:1] if what == "one server" else list(self.servers):
-                server.kill()
-                self.servers.remove(server)
-                self.dead.append(server)
+            for port in self.ports[:1] if what == "one server" else list(self.servers.pids):
+                self.servers.kill(port)
 
     def _crash(self) -> None:
         """SIGKILL to a server process of PostgreSQL: it throws every connection out and recovers from its log."""
@@ -87,18 +85,14 @@ class House:
 
     def mend(self) -> None:
         """What a supervisor does: start again what is not there."""
-        starting = [threading.Thread(target=server.start) for server in self.dead]
-        self.servers += self.dead
-        self.dead = []
-        for thread in starting:
-            thread.start()
-        for thread in starting:
-            thread.join(40)
+        for port in self.ports:
+            if port not in self.servers.pids:
+                self.servers.start(port)
         if self.watchdog is None:
             self.watch()
 
     def watch(self) -> None:
-        command = [sys.executable, "-m", "server.cli", "watchdog", "--to", self.servers[0].address]
+        command = [sys.executable, "-m", "server.cli", "watchdog", "--to", f"http://127.0.0.1:{self.ports[0]}"]
         self.watchdog = subprocess.Popen(
             [*command, "--every", "0.2", "--patience", "0.4", "--alarm", self.gateway.address("watchdog")],
             cwd=REPOSITORY,
@@ -109,18 +103,18 @@ class House:
 
 
 @pytest.fixture
-def house(engine_url: str, tmp_path: Path) -> Iterator[House]:
+def house(nursery: Nursery, engine_url: str, quick_folder: Path) -> Iterator[House]:
     gateway = Gateway()
-    world = make_world(engine_url, tmp_path)
+    world = make_world(engine_url, quick_folder)
     quicken(world, gateway)
-    count = 2 if engine_url.startswith("postgresql") else 1
-    made = House(world, gateway, [], dead=[Server(world, environment=QUICK) for _ in range(count)])
-    made.mend()
-    yield made
-    if made.watchdog is not None:
-        made.kill("watchdog")
-    for server in made.servers:
-        server.kill()
+    ports = [free_port() for _ in range(2 if engine_url.startswith("postgresql") else 1)]
+    with nodes(nursery, world, desk=True) as servers:
+        servers.settings = QUICK
+        made = House(world, gateway, servers, ports)
+        made.mend()
+        yield made
+        if made.watchdog is not None:
+            made.kill("watchdog")
     world.close()
     gateway.close()
 
