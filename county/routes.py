@@ -88,6 +88,9 @@ class SiteTodayDocument(SiteDocument):
     live_at: Time | None = Field(description="Since when it counts for coverage and silence.")
     expected_every_s: int | None = Field(description="How often it sends, where that was set; else it is learned.")
     silent_at: Time | None = Field(description="Since when it is held to be silent.")
+    heard_at: Time | None = Field(description="The last beat of its devices: quiet, or switched off?")
+    waiting: int = Field(description="ECGs that its devices hold and could not send yet.")
+    waiting_since_at: Time | None = Field(description="The oldest of them.")
 
 
 class SitesDocument(BaseModel):
@@ -177,6 +180,9 @@ def _site_today(one: sites.SiteToday) -> SiteTodayDocument:
         live_at=iso(one.live_at),
         expected_every_s=one.expected_every_s,
         silent_at=iso(one.silent_at),
+        heard_at=iso(one.heard_at),
+        waiting=one.waiting,
+        waiting_since_at=iso(one.waiting_since_at),
     )
 
 

@@ -16,7 +16,7 @@ from ledger.ids import new_id
 
 CHINA = timezone(timedelta(hours=8))  # one zone for the whole country, no summer time; "today" begins at its midnight
 
-_S, _E, _K = schema.site.c, schema.exam.c, schema.case.c
+_S, _E, _K, _D = schema.site.c, schema.exam.c, schema.case.c, schema.device.c
 _FIELDS = (_S.id, _S.name, _S.township, _S.phone, _S.map_x, _S.map_y, _S.last_exam_at)
 _WATCH = (_S.live_at, _S.expected_every_s, _S.silent_at)
 _ADD = insert(schema.site)
@@ -48,6 +48,12 @@ _CHANGE = (
         map_y=bindparam("to_map_y"),
     )
 )
+# What the devices of each site last said of themselves; one that was taken out of use says nothing any more.
+_HEARD = (
+    select(_D.site_id, func.max(_D.seen_at), func.coalesce(func.sum(_D.waiting), 0), func.min(_D.waiting_since_at))
+    .where(_D.county_id == bindparam("county"), _D.revoked_at.is_(None), _D.seen_at.is_not(None))
+    .group_by(_D.site_id)
+)
 # The colours of the open cases, the most urgent first.
 _OPEN = (
     select(_K.site_id, _K.colour)
@@ -74,7 +80,8 @@ class SiteToday:
     """A clinic and its day: exams sent since midnight, and the colour of its most urgent open case.
 
     ``live_at``: since when it counts; ``expected_every_s``: how often it sends, where that was set; ``silent_at``:
-    since when it is held to be silent.
+    since when it is held to be silent. ``heard_at``: the last beat of its devices, by which a quiet clinic is told from
+    one whose PC is off; ``waiting``: ECGs that they hold, the oldest since ``waiting_since_at``.
     """
 
     site: Site
@@ -83,6 +90,9 @@ class SiteToday:
     live_at: int | None
     expected_every_s: int | None
     silent_at: int | None
+    heard_at: int | None = None
+    waiting: int = 0
+    waiting_since_at: int | None = None
 
 
 def add(
@@ -164,7 +174,11 @@ def all_sites(connection: Connection, county: str, now: int) -> list[SiteToday]:
     for site, colour in connection.execute(_OPEN, {"county": county}):
         worst.setdefault(site, colour)
     rows = connection.execute(_ALL, {"county": county, "since": midnight(now)})
-    return [SiteToday(Site(*row[:7]), row.sent, worst.get(row.id), *row[7:10]) for row in rows]
+    heard = {row[0]: (row[1], int(row[2]), row[3]) for row in connection.execute(_HEARD, {"county": county})}
+    never = (None, 0, None)
+    return [
+        SiteToday(Site(*row[:7]), row.sent, worst.get(row.id), *row[7:10], *heard.get(row.id, never)) for row in rows
+    ]
 
 
 def midnight(now: int) -> int:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from county import devices
+from county import devices, sites
 from county.http import install
 from county.routes import router
 from ledger import schema
@@ -56,6 +56,27 @@ def test_a_beat_is_kept_and_answered(world: World, client: Browser) -> None:
     assert abs(kept["clock_offset_us"] - FAST) <= kept["clock_uncertainty_us"] == SECOND
     assert abs(kept["waiting_since_at"] - (now - 90 * SECOND)) <= SECOND, "by our clock, not by its own"
     assert world.rows(schema.event) == [], "a beat each minute of 384 devices is no event"
+
+
+def test_the_county_sees_when_a_clinic_was_heard_and_what_waits_there(world: World, client: Browser) -> None:
+    other, key = world.ledger.write(lambda tx: devices.add(tx, world.county, world.site))
+    now = world.clock.now()
+    beat(client, world, waiting=2, sent_at=iso(now), oldest_waiting_at=iso(now - 90 * SECOND))
+    world.clock.advance(60)
+    client.headers["authorization"] = f"Bearer {key}"
+    beat(client, world, waiting=1, sent_at=iso(now + 60 * SECOND), oldest_waiting_at=iso(now))
+
+    def seen() -> dict[str, sites.SiteToday]:
+        known = world.ledger.read(lambda connection: sites.all_sites(connection, world.county, world.clock.now()))
+        return {one.site.id: one for one in known}
+
+    here, there = seen()[world.site], seen()[world.other_site]
+    assert (here.heard_at, here.waiting) == (now + 60 * SECOND, 3)
+    assert here.waiting_since_at is not None
+    assert abs(here.waiting_since_at - (now - 90 * SECOND)) <= SECOND
+    assert (there.heard_at, there.waiting, there.waiting_since_at) == (None, 0, None)
+    world.ledger.write(lambda tx: devices.revoke(tx, world.county, other))
+    assert (seen()[world.site].heard_at, seen()[world.site].waiting) == (now, 2)
 
 
 def test_a_measured_round_trip_tells_the_clock_better(world: World, client: Browser) -> None:
