@@ -73,8 +73,6 @@ def test_held_out_lists_name_half_of_each_set():
     assert len(truth.held_out("holdout-cinc2011.txt")) == len(list((DATA / "cinc2011").glob("*.gz"))) // 2
 
 
-@needs_data
-@pytest.mark.filterwarnings("ignore:The inplace keyword")  # wfdb on pandas 3
 def test_a_labelled_record_has_the_age_and_sex_of_the_table(tmp_path: Path):
     head = "record,source,fs,leads,seconds,age,sex,labels"
     rows = ("ptbxl/records500/1_hr,PTB-XL,500,12,10,>89,F,NORM", "ludb/1,LUDB,500,12,10,,M,Sinus rhythm")
@@ -92,6 +90,8 @@ def test_patterns_without_a_label_are_counted_by_part():
     assert "| S_BRU1 | 0 of 2 |" in told
 
 
+@needs_data
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # wfdb on pandas 3
 def test_the_page_in_short_has_every_section(tmp_path: Path):
     heard: list[str] = []
     page = written(DATA, Sizes(2, peers=False), time.perf_counter, heard.append, tmp_path)
