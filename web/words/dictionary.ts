@@ -509,7 +509,7 @@ export const dictionary = {
   silentSince: { zh: '{at} 起', en: 'since {at}' },
   noticeGap: { zh: '{slot} {when}', en: '{slot}: {when}' },
   noticeSilent: { zh: '{name}异常安静', en: '{name} is too quiet' },
-  noticeSilentMore: { zh: '{name}等 {n} 家异常安静', en: '{name} and others ({n}) are too quiet' },
+  noticeSilentMore: { zh: '{name}等 {n} 家异常安静', en: '{n} clinics are too quiet, {name} first' },
   noted: { zh: '知道了', en: 'Noted' },
   nMore: { zh: '另有 {n} 家', en: '{n} more' },
 
