@@ -34,7 +34,8 @@ MOST_EARLY = 0.5
 UNLIKE, PLAINLY_UNLIKE = 0.8, 0.5
 PVC_MS, BROADER_MS = 110.0, 10.0
 FEW_LEADS, SHORT_MS = 6, 85.0
-"""Fewer leads show less of the width: there a plainly unlike shape need not be as broad [project]."""
+"""Fewer leads show less of the width: there a plainly unlike shape need not be as broad, and none is called aberrant:
+what is not known to be atrial is ventricular (CLINICAL.md §3.2) [project]."""
 INITIAL_MS, INITIAL_LIKE, INITIAL_SIZE = 36.0, 0.90, 2.0
 """An aberrant beat begins like the usual one for 36 ms, between half and twice as large [project]."""
 ABERRANT_MS = 140.0

@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecg.accuracy import acute, analytic, cost, grades, peers, pictures, prints, rhythm, statements, swaps, truth, waves
+from ecg.accuracy import (
+    acute,
+    analytic,
+    beat_kinds,
+    cost,
+    grades,
+    peers,
+    pictures,
+    prints,
+    rhythm,
+    statements,
+    swaps,
+    truth,
+    waves,
+)
 from ecg.accuracy.table import goals
 from ecg.analysis import VERSION
 
@@ -55,6 +69,7 @@ def written(
     add("LUDB, per lead", "ludb", ludb)
     add("QT Database, first expert", "qtdb", lambda: waves.qtdb(data, most, sizes.peers))
     add("Beats", "mitdb", lambda: rhythm.section(data, most, sizes.peers))
+    add("Kinds of beats", "mitdb", lambda: beat_kinds.section(data, most))
     add("Analytic signals (CLINICAL.md §1.2, §2.7)", "", lambda: goals(list(analytic.rows(most))))
     add("Exchanged electrodes", "ptbxl", lambda: swaps.section(data, most))
     add("Quality, CinC 2011", "cinc2011", lambda: grades.section(data, most))
