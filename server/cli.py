@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from server import cli_desk, cli_devices, cli_keeping, cli_rating
+from server import cli_clinic, cli_desk, cli_devices, cli_keeping, cli_rating
 from server.refusal import Refusal
 
 OLDEST_PYTHON = (3, 11)
@@ -39,6 +39,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(rules, name="rules")
 for _name, _group in (("county", county), ("site", site), ("device", device), ("person", person), ("roster", roster)):
     admin.add_typer(_group, name=_name)
+cli_clinic.register(app)
 cli_desk.register(app, admin, roster)
 cli_rating.register(admin)
 cli_keeping.register(admin)

@@ -91,8 +91,9 @@ class Courier:
             name = type(error).__name__
             self.trouble = {
                 "code": "CUT",
-                "zh": f"连不上县中心（{name}）",
-                "en": f"The county cannot be reached ({name})",
+                "zh": "连不上县中心",
+                "en": "The county cannot be reached",
+                "kind": name,
             }
             return self._line_failed(ecg, None)
         except PassingError as passing:

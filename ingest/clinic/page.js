@@ -42,7 +42,8 @@
     painWhat: ['病人现在胸痛', 'The patient has it now'],
     sos: ['急救', 'Emergency'],
     sosWhat: ['请医生马上看', 'A doctor must look now'],
-    sosOn: ['已按急救发出', 'Goes as an emergency'],
+    sosOn: ['已按急救发出', 'Sent as an emergency'],
+    sosKept: ['已记为急救，第一个发', 'Marked as an emergency; goes first'],
     owed: ['还没告诉县里', 'the county does not know yet'],
     knows: ['县里知道了', 'the county knows'],
     more: ['症状和姓名', 'Symptoms and name'],
@@ -298,7 +299,7 @@
       ecg.messages.forEach(function (m) { if (m.read_back_at) add(card.top, message(ecg, m)); });
     }
     pressed(card.pain, pain, t('pain'), pain && knows ? knows : t('painWhat'));
-    pressed(card.sos, ecg.urgent, t('sos'), ecg.urgent ? t('sosOn') + (knows ? ' · ' + knows : '') : t('sosWhat'));
+    pressed(card.sos, ecg.urgent, t('sos'), ecg.urgent ? (knows ? t('sosOn') + ' · ' + knows : t('sosKept')) : t('sosWhat'));
     card.open.textContent = t(card.form.hidden ? 'more' : 'less');
     card.open.setAttribute('aria-expanded', card.form.hidden ? 'false' : 'true');
     card.see.textContent = t(card.picture ? 'hide' : 'show');
@@ -397,7 +398,7 @@
     var waits = state.ecgs.filter(function (e) { return e.answer && !e.read_back_at; }).length;
     document.title = (state.late.length ? '‼ ' : waits ? '(' + waits + ') ' : '') + t('title') + (state.site ? ' · ' + state.site.name : '');
   }
-  function pressing(ecg) { return (ecg.answer && !ecg.read_back_at ? 8 : 0) + (ecg.urgent ? 4 : 0) + (ecg.symptoms.length && ecg.symptoms[0] !== 'none' ? 2 : 0); }
+  function pressing(ecg) { return (ecg.answer && !ecg.read_back_at && ecg.reading.indexOf(null) < 0 ? 8 : 0) + (ecg.urgent ? 4 : 0) + (ecg.symptoms.length && ecg.symptoms[0] !== 'none' ? 2 : 0); }
   function lists() {
     var open = [], sent = [];
     state.ecgs.forEach(function (ecg) { (isFinished(ecg) && !opened[ecg.id] ? sent : open).push(ecg); });

@@ -133,6 +133,8 @@ class Program:
         self.change()
 
     def _carried(self, which: int) -> None:
+        if which not in self.courier.progress:  # received, told, read back: what the county now says is asked at once
+            self.asking.again(which)
         self.change()
 
     def _grade(self) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -188,6 +189,9 @@ class Spool:
         """Open or make it; :class:`InUseError`: another program has it, :class:`DiskFullError`: there is no room."""
         self._now, self._lock = now, threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # patients' names: for this account alone, the log beside it too
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         self._db.row_factory = sqlite3.Row
         try:
@@ -198,8 +202,6 @@ class Spool:
         except BaseException:
             self._db.close()
             raise
-        with contextlib.suppress(OSError):  # patients' names: for this account alone, where the system can
-            path.chmod(0o600)
 
     def close(self) -> None:
         """Let go of the file."""
