@@ -96,7 +96,7 @@ def test_the_page_in_short_has_every_section(tmp_path: Path):
     heard: list[str] = []
     page = written(DATA, Sizes(2, peers=False), time.perf_counter, heard.append, tmp_path)
     assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == heard
-    assert len(heard) == 11
+    assert len(heard) == 12
     assert "p.on" in page
     assert "FIELD.md §7" in page
     assert list(tmp_path.glob("worst-*.svg"))
