@@ -77,6 +77,7 @@ export interface Evidence { lead: string | null; measure: string; value: number;
 export interface Finding {
   code: string; name: Say; state: string; certainty: string; evidence: Evidence[]
   argued: { mimic: string; kept: boolean; why: Say }[]; source: string | null; ruleset: string | null
+  hints?: Say[]
 }
 export interface LeadMeasures { st_j_mv?: number | null; [measure: string]: number | null | undefined }
 export interface Analysis {

@@ -17,6 +17,9 @@ const SAID: Record<string, { zh: string; en: string }> = {
   delta_share: { zh: 'δ 波占比', en: 'beats with delta' }, ventricular_beats: { zh: '室性心搏', en: 'ventricular beats' }, run_beats: { zh: '连发心搏', en: 'beats in a run' },
   leads_chaotic: { zh: '混乱导联数', en: 'chaotic leads' }, dominant_hz: { zh: '主频', en: 'main frequency' }, quiet_share: { zh: '静止占比', en: 'quiet share' },
   r_peak_ms: { zh: 'R 峰时间', en: 'R peak time' }, qrs_area_mv_ms: { zh: 'QRS 面积', en: 'QRS area' },
+  k_grade: { zh: '高钾分级', en: 'potassium grade' }, t_width_qt: { zh: 'T 半高宽/QT', en: 'T width/QT' }, u_mv: { zh: 'U 波', en: 'U' }, qat_ms: { zh: 'QaTc', en: 'QaTc' },
+  t_onset_ms: { zh: 'J 至 T 起点', en: 'J to T' }, pr_segment_mv: { zh: 'PR 段', en: 'PR segment' }, take_off_mv: { zh: 'ST 起点', en: 'take-off' }, take_off_80_mv: { zh: '起点后 80 ms', en: '80 ms later' },
+  r2_base_ms: { zh: 'r′ 底宽', en: 'base of r′' }, epsilon_mv: { zh: 'QRS 后切迹', en: 'notch behind QRS' }, jp_mv: { zh: 'J 波峰', en: 'J wave' }, driver4: { zh: '四变量公式', en: '4-variable value' },
   qrs_axis_deg: { zh: 'QRS 电轴', en: 'QRS axis' }, t_axis_deg: { zh: 'T 电轴', en: 'T axis' }, cornell_mv: { zh: 'Cornell', en: 'Cornell' }, sokolow_mv: { zh: 'Sokolow', en: 'Sokolow' },
 }
 function label(measure: string): string {
