@@ -121,9 +121,7 @@ def _shape_kinds(rendered: Rendered, ms: float, leads: int) -> list[Kind]:
             broad = True
         if like >= UNLIKE or not broad:
             continue
-        aberrant = (
-            main is not None and shape is not None and width <= ABERRANT_MS and _begins_alike(rendered, label, ms)
-        )
+        aberrant = leads >= FEW_LEADS and width <= ABERRANT_MS and _begins_alike(rendered, label, ms)
         out[label] = Kind.ABERRANT if aberrant else Kind.VENTRICULAR
     broad = [label for label, kind in enumerate(out) if kind is Kind.VENTRICULAR]
     for label in range(1, len(rendered.outlines)):
