@@ -49,8 +49,10 @@ class Sample:
 
 def estimate(known: Estimate | None, sample: Sample) -> Estimate:
     """What is known of the clock once ``sample`` has been heard too."""
-    low = sample.sent_at - sample.received_at
-    high = low + (ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us)
+    trip = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
+    drifted = 1 + trip * DRIFT_PPM // 1_000_000  # while the beat was on its way
+    low = sample.sent_at - sample.received_at - drifted
+    high = low + trip + 2 * drifted
     if known is not None:
         spread = known.uncertainty_at(sample.received_at)
         before_low, before_high = known.offset_us - spread, known.offset_us + spread

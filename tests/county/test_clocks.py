@@ -35,21 +35,25 @@ def beats(start: int, offset: int, drift_ppm: int, line: list[tuple[int, int, in
     return found
 
 
-@settings(max_examples=150, deadline=None)
-@given(offset=OFFSET, drift=st.integers(-DRIFT_PPM + 20, DRIFT_PPM - 20), line=BEATS)
+def width_of(sample: Sample) -> int:
+    """How far an offset can be off that this beat alone told: its round trip, and what a clock drifts meanwhile."""
+    trip = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
+    return trip + 2 * (1 + trip * DRIFT_PPM // 1_000_000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(offset=OFFSET, drift=st.integers(-DRIFT_PPM + 1, DRIFT_PPM - 1), line=BEATS)
 def test_the_true_offset_is_always_within_the_uncertainty_and_that_is_no_worse_than_the_last_beats(
     offset: int, drift: int, line: list[tuple[int, int, int | None]]
 ) -> None:
     known: Estimate | None = None
     for sample, true in beats(NOW, offset, drift, line):
         known = estimate(known, sample)
-        width = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
-        # the clock drifts by a little while the beat is on its way, and microseconds are whole
-        assert abs(known.offset_us - true) <= known.uncertainty_us + 2 + ASSUMED_DELAY_US * DRIFT_PPM // 1_000_000
-        assert known.uncertainty_us <= width // 2 + 1
+        assert abs(known.offset_us - true) <= known.uncertainty_us + 1  # microseconds are whole
+        assert known.uncertainty_us <= width_of(sample) // 2 + 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(offset=OFFSET, line=BEATS)
 def test_the_fastest_beat_decides_and_slower_ones_after_it_cost_nothing_but_drift(
     offset: int, line: list[tuple[int, int, int | None]]
@@ -59,27 +63,29 @@ def test_the_fastest_beat_decides_and_slower_ones_after_it_cost_nothing_but_drif
     for sample in slow:
         known = estimate(known, sample)
     drifted = (known.at - fast.received_at) * DRIFT_PPM // 1_000_000
-    assert known.uncertainty_us <= 20_000 + drifted + 2 * len(slow)
+    assert known.uncertainty_us <= 20_000 + 9 + drifted + 2 * len(slow)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(offset=OFFSET, to=OFFSET, before=BEATS, after=BEATS)
-def test_a_clock_that_was_set_is_known_again_after_two_beats(
+def test_a_clock_that_was_set_is_off_by_more_than_a_beats_round_trip_at_one_beat_at_most(
     offset: int, to: int, before: list[tuple[int, int, int | None]], after: list[tuple[int, int, int | None]]
 ) -> None:
     known: Estimate | None = None
     for sample, _ in beats(NOW, offset, 0, before):
         known = estimate(known, sample)
     assert known is not None
-    for count, (sample, true) in enumerate(beats(known.at, to, 0, after)):
+    off, holds = 0, False
+    for sample, true in beats(known.at, to, 0, after):
         known = estimate(known, sample)
-        width = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
-        if count:
-            assert abs(known.offset_us - true) <= width + 1
+        off += abs(known.offset_us - true) > width_of(sample)
+        held, holds = holds, abs(known.offset_us - true) <= known.uncertainty_us
+        assert holds or not held, "what was known again is not forgotten"
+    assert off <= 1
 
 
 def test_a_clock_that_is_five_minutes_fast_over_a_quick_line() -> None:
     known = estimate(None, Sample(NOW + 300 * S - 15_000, NOW, 30_000))
-    assert known == Estimate(300 * S, 15_000, NOW)
+    assert known == Estimate(300 * S, 15_007, NOW)  # and 6 of its drift on the way, and one
     assert known.ours(NOW + 400 * S) == NOW + 100 * S
-    assert known.uncertainty_at(NOW + 3600 * S) == 15_000 + 720_000, "200 parts in a million are 0.72 s an hour"
+    assert known.uncertainty_at(NOW + 3600 * S) == 15_007 + 720_000, "200 parts in a million are 0.72 s an hour"

@@ -15,7 +15,7 @@ from ledger import schema
 from tests.support.serving import Clinic, Server, World, ludb_55, make_world, wait_until
 
 HANDS = 3
-PER_HOUR = 120  # three quarters of it for what is not pressing
+PER_HOUR = 80  # three quarters of it for what is not pressing
 
 
 class Flood:
