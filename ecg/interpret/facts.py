@@ -137,10 +137,12 @@ class Facts:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the rules have said so far."""
+    """What the rules have said so far. A finding is only ever added, or replaced by itself with more words."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     not_assessed: list[NotAssessed] = field(default_factory=list[NotAssessed])
+    _true: set[str] = field(default_factory=set[str], repr=False)
+    _counted: int = 0
 
     def add(self, finding: Finding) -> None:
         """Notes a finding."""
@@ -182,9 +184,12 @@ class Verdict:
 
     def has(self, code: str) -> bool:
         """Whether a finding of this code (or code prefix ending in ``*``) is true."""
+        if len(self.findings) != self._counted:  # asked some hundred times of every recording
+            self._true = {f.code for f in self.findings if f.state is State.TRUE}
+            self._counted = len(self.findings)
         if code.endswith("*"):
-            return any(f.code.startswith(code[:-1]) and f.state is State.TRUE for f in self.findings)
-        return any(f.code == code and f.state is State.TRUE for f in self.findings)
+            return any(held.startswith(code[:-1]) for held in self._true)
+        return code in self._true
 
 
 def ventricular_runs(beats: tuple[Beat, ...]) -> list[tuple[int, int]]:
