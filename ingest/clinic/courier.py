@@ -159,11 +159,10 @@ class Courier:
         def told(_name: str, sent: int, total: int) -> None:
             self.progress[ecg.id] = sent / total if total else 1.0
             self.on_change(ecg.id)
-            first = self.spool.next()
             current = self.spool.one(ecg.id)
-            if first is None or current is None or sent >= total or current.address != upload.address:
-                return  # nothing beside it, or its address is not kept yet
-            if first.rank > current.rank:
+            if current is None or sent >= total or current.address != upload.address:
+                return  # done, or its address is not kept yet
+            if self.spool.highest_rank() > current.rank:
                 raise _UrgentFirst
 
         self.progress = {ecg.id: 0.0}

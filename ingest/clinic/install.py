@@ -129,4 +129,5 @@ def watch_command(folder: str, home: Path | None) -> list[str]:
     silent = python.with_name("pythonw.exe")
     program = silent if sys.platform == "win32" and silent.exists() else python
     more = ["--home", str(home)] if home is not None else []
+    more += ["--open"] if sys.platform in ("win32", "darwin") else []  # somebody has just signed in there
     return [str(program), "-m", "server.cli", "clinic", "watch", folder, *more]

@@ -84,6 +84,7 @@
     soundOff: ['打开声音', 'Turn sound on'],
     cut: ['{why}。图都存在本机，有网就自动发；急的请打电话 {phone}。', '{why}. The tracings are kept here and go by themselves; if it is urgent, call {phone}.'],
     program: ['心电程序没有在运行。新做的图不会自动发：请重新启动电脑，急的请打电话 {phone}。', 'The ECG program is not running: new tracings are not sent. Restart the computer; if it is urgent, call {phone}.'],
+    notTaken: ['刚才按的没有记下：请再按一次，急的请打电话 {phone}。', 'What you just pressed was not taken: press again; if it is urgent, call {phone}.'],
     gone: ['打不开心电图机的文件夹：{path}。请检查网线或 U 盘。', "The cart's folder cannot be opened: {path}. Check the cable or the stick."],
     full: ['硬盘满了：新的心电图存不下来，还在心电图机的文件夹里。请马上清理硬盘；急的请打电话 {phone}。', "The disk is full: new ECGs cannot be kept and are only in the cart's folder. Free some space now; if it is urgent, call {phone}."],
     low: ['硬盘快满了，请清理。', 'The disk is nearly full: free some space.'],
@@ -103,7 +104,7 @@
     EQUIPMENT: ['tech', 'M2 2h20v20H2z', 'm7.5 7.5 9 9m0-9-9 9', 2.6, null]
   };
   var TONE = { RED: 'red', ORANGE: 'orange', YELLOW: 'yellow', GREEN: 'green', UNREAD: 'unread' };
-  var state = null, reached = true, cards = {}, opened = {};
+  var state = null, reached = true, notTaken = false, cards = {}, opened = {};
   var language = kept('language') || (/^zh/.test(navigator.language || 'zh') ? 'zh' : 'en');
   var theme = kept('theme') || (window.matchMedia && matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 
@@ -176,7 +177,12 @@
       setTimeout(listen, reached ? 100 : 2000);
     });
   }
-  function tell(path, body) { request('POST', path, body, function () { return undefined; }); }
+  function tell(path, body) {
+    request('POST', path, body, function (status) {
+      notTaken = status !== 200 && status !== 409;
+      if (state) render();
+    });
+  }
   function context(ecg, more) { more.id = ecg.id; tell('/say', more); }
 
   /* ---- what an ECG is ---- */
@@ -354,6 +360,7 @@
     var list = [], values = { phone: phone() };
     if (!reached) list.push(t('program', values));
     else {
+      if (notTaken) list.push(t('notTaken', values));
       if (state.disk.is_full) list.push(t('full', values));
       else if (state.disk.is_low) list.push(t('low'));
       if (state.folder.is_gone) list.push(t('gone', { path: state.folder.path }));

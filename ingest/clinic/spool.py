@@ -99,7 +99,6 @@ CREATE TABLE IF NOT EXISTS ecg (
     name TEXT NOT NULL,
     found_at INTEGER NOT NULL,
     parcel_name TEXT NOT NULL,
-    parcel BLOB,                           -- what is sent, byte for byte, also after a restart
     bytes INTEGER NOT NULL,
     state TEXT NOT NULL,
     said_what TEXT NOT NULL,               -- JSON of Said
@@ -115,7 +114,9 @@ CREATE TABLE IF NOT EXISTS ecg (
     grade TEXT,                            -- JSON: what the instrument says on the spot
     problem TEXT,                          -- JSON: why the county refused
     answer TEXT,                           -- JSON: the county's exam as last seen
-    to_read TEXT NOT NULL DEFAULT '[]'     -- JSON: what was read here and the county does not know yet
+    to_read TEXT NOT NULL DEFAULT '[]',    -- JSON: what was read here and the county does not know yet
+    parcel BLOB                            -- what is sent, byte for byte, also after a restart; last, for SQLite reads
+                                           -- through it to whatever stands behind it
 ) STRICT;
 CREATE INDEX IF NOT EXISTS ecg_state ON ecg (state, rank, id);
 CREATE TABLE IF NOT EXISTS file (
@@ -333,6 +334,11 @@ class Spool:
         skipped = set(later)
         with self._read() as db:
             return next((_ecg(row) for row in db.execute(_NEXT) if row["id"] not in skipped), None)
+
+    def highest_rank(self) -> int:
+        """How urgent the most urgent is that waits; 0 without any."""
+        with self._read() as db:
+            return db.execute("SELECT max(rank) FROM ecg WHERE state IN ('waiting', 'sending')").fetchone()[0] or 0
 
     def parcel(self, which: int) -> Parcel | None:
         """Its bytes as they are sent; ``None`` once they were removed."""

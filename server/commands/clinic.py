@@ -42,10 +42,10 @@ def watch(
     def end(_number: int, _frame: FrameType | None) -> None:
         ended.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
     try:
         with program.running():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, end)
             page = Page(program, port)
             places.note_page(home, page.address)
             print(f"ecgnet clinic {VERSION} 已就绪 ready: {page.address}", flush=True)

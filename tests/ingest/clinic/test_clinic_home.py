@@ -159,6 +159,27 @@ def test_the_first_start_needs_a_folder_an_address_and_a_key(tmp_path: Path) -> 
     assert places.load(tmp_path) is None
 
 
+def test_it_runs_once_says_how_it_is_and_ends_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cart").mkdir()
+    words = [sys.executable, "-m", "server.cli", "clinic", "watch", str(tmp_path / "cart"), "--port", "0"]
+    words += ["--to", "http://127.0.0.1:1", "--key", "ek_1", "--home", str(tmp_path)]
+    with subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        try:
+            said = running.stdout.readline()
+            assert "已就绪 ready: http://127.0.0.1:" in said
+            assert clinic.status(as_json=False, home=tmp_path) == 0
+            assert "waiting: 0" in capsys.readouterr().out
+            with pytest.raises(Refusal, match="running already"):
+                clinic.watch(None, None, None, None, 0, open_page=False, with_old=False, home=tmp_path)
+        finally:
+            running.terminate()
+        assert running.wait(20) == 0
+        assert running.stderr.read() == ""
+    assert places.load(tmp_path) == Settings("http://127.0.0.1:1", "ek_1", str(tmp_path / "cart"))
+
+
 def test_the_program_needs_nothing_of_the_server() -> None:
     code = (
         "import sys; import ingest.clinic.program, ingest.clinic.page, ingest.clinic.install, server.commands.clinic; "
