@@ -23,17 +23,7 @@ from ecg.interpret import (
 from ecg.interpret.facts import WHY_QUALITY, WHY_VERSION, Facts, Verdict
 from ecg.interpret.sheet import Sheet
 
-NOT_IN_THIS_VERSION = (
-    "R_AT",
-    "R_MAT",
-    "R_WAP",
-    "R_JUNC",
-    "R_ESC",
-    "R_IVR",
-    "R_AIVR",
-    "R_SAB",
-    "R_PJC",
-)
+NOT_IN_THIS_VERSION: tuple[str, ...] = ()
 """Codes and families of the contract whose rules this version does not hold: never false, always not assessed."""
 DISEASES = (*electrolytes.PATTERNS, *pericarditis.PATTERNS, *right_chest.PATTERNS, *syndromes.PATTERNS)
 """The patterns of §3.6, in order: type 1 of Brugada before type 2."""

@@ -98,8 +98,8 @@ def _row(facts: Facts) -> Ints:
     marks = facts.marks
     if marks is None or not facts.signal.size or facts.outline is None:
         return np.empty(0, dtype=np.intp)
-    early = (Kind.VENTRICULAR, Kind.PREMATURE)
-    good = np.array([b.kind not in early for b in facts.rhythm.beats], dtype=np.bool_)
+    plain = (Kind.DOMINANT, Kind.OTHER)
+    good = np.array([b.kind in plain for b in facts.rhythm.beats], dtype=np.bool_)
     width = int(facts.outline.qrs_global[2] - facts.outline.qrs_global[0])
     on = marks.qrs_global[:, 0]
     good &= (on != NOWHERE) & (on >= round(LEVEL_MS * facts.rate_hz / 1000.0)) & (on + width < facts.signal.shape[1])

@@ -144,8 +144,11 @@ def conducted(facts: Facts, train: Train) -> Conduction | None:
     carried = ~late & ~taken & ~ectopic
     blocked = np.concatenate([[-1.0], np.diff(last) - 1.0 + (~carried[1:] & ~taken[1:])])
     blocked = np.maximum(blocked, -1.0)
-    early = np.array([facts.rhythm.beats[k].kind == Kind.PREMATURE for k in rows], dtype=np.bool_)
-    beside = ectopic | early | np.concatenate([[False], (ectopic | early)[:-1]])
+    # A beat that its own P on time leads in is not early, whatever its RR.
+    kinds = [facts.rhythm.beats[k].kind for k in rows]
+    others = np.array([k not in (Kind.DOMINANT, Kind.OTHER, Kind.PREMATURE) for k in kinds], dtype=np.bool_)
+    hasty = np.array([k == Kind.PREMATURE for k in kinds], dtype=np.bool_) & ~carried
+    beside = others | hasty | np.concatenate([[False], (others | hasty)[:-1]])
     blocked[beside] = -1.0
     # A P that should be seen but is not was not blocked: it never was.
     absent = np.concatenate([[0], np.cumsum(train.lost)])

@@ -45,6 +45,8 @@ MOST_MISSING = 0.17
 HALF_P_MS = 50.0
 SAME_P_MS, KNOWN_SHARE = 50.0, 0.85
 """A known P and one of the train are the same within this; so many of the known ones must be."""
+ALIKE = 0.85
+"""Mean of the P waves that are not conducted against that of the conducted ones."""
 SEEN, HIDDEN, LOST = 0, 1, 2
 
 
@@ -217,14 +219,14 @@ def _grown(held: Atlas, first: Ints) -> tuple[Train, float] | None:
     if not inside.size:
         return None
     means = held.rows[inside[None, :] + moves[:, None]].mean(axis=1).reshape(moves.size, -1, WIDTH)
-    humps = np.einsum("mlw,w->ml", means, _hump())
+    humps = np.einsum("mlw,w->ml", means, hump())
     mean = means[int(np.argmax((humps**2).sum(axis=1)))].reshape(-1)
     hits = _hits(held, mean)
     return _linked(held, hits, mean) if hits.size >= LEAST_SEEN else None
 
 
 @cache
-def _hump() -> Floats:
+def hump() -> Floats:
     """One hump of 100 ms in the middle of a window, without level, slope and curvature; size 1."""
     t = (np.arange(WIDTH) - (WIDTH - 1) / 2) * STEP_MS / HALF_P_MS
     wave = np.cos(np.pi / 2 * np.clip(t, -1.0, 1.0)) ** 1.5
@@ -277,8 +279,8 @@ def _linked(held: Atlas, hits: Ints, template: Floats) -> tuple[Train, float] | 
     like, _ = _alike(held, template)
     places = held.centre(at[seen])
     pp = np.diff(at)
-    hump = float(template.reshape(-1, WIDTH)[held.lead] @ _hump()) if held.lead >= 0 else 0.0
-    train = Train(at, seen, states == LOST, float(typical(pp)), float(like[places].mean()), int(np.sign(hump)))
+    crest = float(template.reshape(-1, WIDTH)[held.lead] @ hump()) if held.lead >= 0 else 0.0
+    train = Train(at, seen, states == LOST, float(typical(pp)), float(like[places].mean()), int(np.sign(crest)))
     return train, score
 
 
@@ -338,15 +340,24 @@ def search(facts: Facts, tied: bool) -> Search:
         if held is None:
             return Search(True, False)
         train = seek(held, known)
-        if train is not None and tied and not _holds(train, known):
+        if train is not None and tied and not _holds(held, train, known):
             train = None
         if train is not None:
             break
     return Search(True, True, train)
 
 
-def _holds(train: Train, known_ms: Floats) -> bool:
-    """Whether the P waves that stand before QRS belong to the train: one that passes them by is of something else."""
+def _holds(held: Atlas, train: Train, known_ms: Floats) -> bool:
+    """Whether the P waves that stand before QRS belong to the train (one that passes them by is of something else), and
+    whether what else it holds is as like them as P waves are, and a T is not."""
     seen = train.at_ms[train.seen]
-    near = np.abs(known_ms[:, None] - seen[None, :]).min(axis=1) <= SAME_P_MS
-    return bool(near.mean() >= KNOWN_SHARE)
+    apart = np.abs(known_ms[:, None] - seen[None, :])
+    if (apart.min(axis=1) <= SAME_P_MS).mean() < KNOWN_SHARE:
+        return False
+    own = apart.min(axis=0) <= SAME_P_MS
+    if (~own).sum() < 2:
+        return True
+    conducted, other = (held.rows[held.centre(seen[part])].mean(axis=0) for part in (own, ~own))
+    size = float(np.linalg.norm(conducted)), float(np.linalg.norm(other))
+    like = float(conducted @ other) / (size[0] * size[1] + 1e-12)
+    return like >= ALIKE and 0.5 <= size[1] / (size[0] + 1e-12) <= 1.8

@@ -11,10 +11,21 @@ import numpy as np
 
 from ecg.analysis import Certainty, Evidence, Kind
 from ecg.arrays import Flags, Floats
-from ecg.interpret import alternans, av_block, regular_af, storm
+from ecg.interpret import (
+    alternans,
+    av_block,
+    escape,
+    foci,
+    junctional,
+    p_profile,
+    regular_af,
+    sinoatrial,
+    storm,
+)
 from ecg.interpret.atrial import alternation, calm_p_likeness, flutter, lead_pr_ms, p_repeats
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import all3, compare, rounded
+from ecg.interpret.p_profile import Wave
 from ecg.interpret.p_train import Train, search
 from ecg.interpret.ventricular import patterns
 from ecg.recording import Text
@@ -69,20 +80,72 @@ def interpret(facts: Facts, verdict: Verdict) -> None:
         return
     paced = verdict.has("C_PACE_V") or verdict.has("C_PACE_AV")
     fluttering = not paced and _flutter(facts, verdict)
-    fibrillation = not paced and not fluttering and _fibrillation(facts, verdict)
+    several = not paced and not fluttering and foci.multifocal(facts, verdict)
+    fibrillation = not (paced or fluttering or several) and _fibrillation(facts, verdict)
     if paced:
         av_block.unsought(verdict, av_block.WHY_PACED, "C_PACE_V")
-    blocked = not (paced or fluttering or fibrillation) and _blocked(facts, verdict)
+    blocked = not (paced or fluttering or fibrillation or several) and _blocked(facts, verdict)
     fibrillation = fibrillation or verdict.has("R_AF")
     _pause(facts, verdict, fibrillation)
     _ventricular(facts, verdict)
-    if fibrillation or fluttering or paced or blocked:
+    if fibrillation or fluttering or paced or blocked or several:
         return
     _premature(facts, verdict)
     if _sinus(facts, verdict):
         _av_delay(facts, verdict)
+        _paused(facts, verdict)
     else:
+        _elsewhere(facts, verdict)
+
+
+def _paused(facts: Facts, verdict: Verdict) -> None:
+    """Why a sinus rhythm pauses, and what ends the pause."""
+    early = not verdict.has("R_PAC") and foci.early_blocked(facts, verdict)
+    sinoatrial.interpret(facts, verdict, early)
+    escape.beats(facts, verdict)
+    if early or any(verdict.has(code) for code in (*sinoatrial.NAMES, "R_ESC")):
+        # A pause that has its reason is no sinus arrhythmia.
+        verdict.findings[:] = [f for f in verdict.findings if f.code != "R_SARR"]
+
+
+def _elsewhere(facts: Facts, verdict: Verdict) -> None:
+    """A rhythm whose P is not the sinus node's, or was not seen: read from what the beats share before QRS."""
+    wave = p_profile.before(facts)
+    if _regular(facts):
+        if _fast_sinus(facts, verdict, wave):
+            return
+        narrow = compare(None, "qrs_ms", facts.measurements.qrs_ms, "<", facts.rules.limit("conduction", "bbb_ms"))
+        if narrow.true and foci.tachycardia(facts, verdict, wave):
+            return
+        if junctional.interpret(facts, verdict, wave):
+            return
+    if not escape.rhythm(facts, verdict, wave):
         _tachycardia(facts, verdict)
+
+
+def _fast_sinus(facts: Facts, verdict: Verdict, wave: Wave | None) -> bool:
+    """Sinus tachycardia so fast that P had no room to be measured: an upright P, once a cycle."""
+    m, limit = facts.measurements, facts.rules.limit
+    tests = [
+        compare(None, "heart_rate_bpm", m.heart_rate_bpm, ">", limit("rhythm", "tachy_bpm")),
+        compare(None, "qrs_ms", m.qrs_ms, "<", limit("conduction", "bbb_ms")),
+    ]
+    if facts.rhythm.p_share is not None or not all(t.true for t in tests):
+        return False
+    if wave is None or wave.axis_deg is None or not foci.fast_sinus(facts, wave):
+        return False
+    low = facts.rules.rules["rhythm"]["p_axis_wide_deg"][0]
+    evidence = [tests[0].evidence, compare(None, "p_axis_deg", wave.axis_deg, ">=", low).evidence]
+    name, argued = NAMES["R_STACH"], (foci.FLUTTER,)
+    verdict.add(facts.finding("R_STACH", name, evidence, "ESC-SVT19; CLINICAL §3.1", Certainty.PROBABLE, argued=argued))
+    return True
+
+
+def _regular(facts: Facts) -> bool:
+    """Whether RR is regular (ESC-SVT19 §9)."""
+    rr, limit = facts.rhythm.rr_ms, facts.rules.limit
+    spread = float(rr.std()) if rr.size >= 4 else float("inf")
+    return spread < limit("rhythm", "regular_sd_ms") or spread < limit("rhythm", "regular_sd") * float(rr.mean())
 
 
 def _steady(facts: Facts) -> Flags:
@@ -129,6 +192,8 @@ def _flutter(facts: Facts, verdict: Verdict) -> bool:
         steady = float(r.rr_ms.std()) < limit("rhythm", "regular_sd") * float(r.rr_ms.mean())
         if not steady or ratio is None or abs(ratio - 2.0) > 0.12:
             return False
+        if foci.fast_sinus(facts, p_profile.before(facts)):
+            return False
     else:
         calm = calm_p_likeness(facts)
         if calm is not None and calm >= limit("rhythm", "af_calm_p"):
@@ -162,9 +227,17 @@ def _blocked(facts: Facts, verdict: Verdict) -> bool:
 
 def _sinus_above(facts: Facts, verdict: Verdict, train: Train) -> None:
     """Sinus rhythm above a block: P upright in II at a rate of its own."""
-    if train.upright <= 0:
-        return
     limit = facts.rules.limit
+    if train.upright <= 0:
+        low = compare(None, "atrial_rate_bpm", train.rate_bpm, ">", limit("foci", "at_low_bpm"))
+        if train.upright < 0 and low.true and train.rate_bpm <= limit("foci", "at_high_bpm"):
+            argued = (foci.SINUS, foci.FLUTTER)
+            verdict.add(
+                facts.finding(
+                    "R_AT", foci.NAMES["R_AT"], [low.evidence], foci.SOURCE, Certainty.POSSIBLE, argued=argued
+                )
+            )
+        return
     slow = compare(None, "atrial_rate_bpm", train.rate_bpm, "<", limit("rhythm", "brady_bpm"))
     fast = compare(None, "atrial_rate_bpm", train.rate_bpm, ">", limit("rhythm", "tachy_bpm"))
     code = "R_SBRAD" if slow.true else "R_STACH" if fast.true else "R_SINUS"
@@ -177,7 +250,9 @@ def _sinus_above(facts: Facts, verdict: Verdict, train: Train) -> None:
 
 def _premature(facts: Facts, verdict: Verdict) -> None:
     """Early beats of the dominant shape, or aberrant ones, in a rhythm with P."""
-    early = sum(b.kind in (Kind.PREMATURE, Kind.ABERRANT) for b in facts.rhythm.beats)
+    junction = junctional.premature(facts)
+    junctional.add_premature(facts, verdict, junction)
+    early = sum(b.kind in (Kind.PREMATURE, Kind.ABERRANT) for b in facts.rhythm.beats) - len(junction)
     test = compare(None, "premature_beats", float(early), ">=", 1.0)
     if test.true:
         verdict.add(facts.finding("R_PAC", NAMES["R_PAC"], [test.evidence], "P2; CLINICAL §3.1", Certainty.PROBABLE))
@@ -329,6 +404,10 @@ def _ventricular(facts: Facts, verdict: Verdict) -> None:
     wide = [b for b in beats if b.kind == Kind.VENTRICULAR]
     if not wide:
         return
+    escape.runs(facts, verdict)
+    late = escape.late(facts)
+    if len(late) == len(wide):
+        return
     runs = [(a, b) for a, b in ventricular_runs(beats) if b - a >= 3]
     for first, stop in runs:
         rr = facts.rhythm.rr_ms[first : stop - 1]
@@ -337,7 +416,8 @@ def _ventricular(facts: Facts, verdict: Verdict) -> None:
             evidence = [Evidence(None, "run_beats", stop - first, ">=", 3), rate.evidence]
             verdict.add(facts.finding("R_VT_NS", NAMES["R_VT_NS"], evidence, "VA22 §3", Certainty.PROBABLE))
             break
-    verdict.add(facts.finding("R_PVC", NAMES["R_PVC"], [Evidence(None, "ventricular_beats", len(wide), ">=", 1)], "P2"))
+    early = Evidence(None, "ventricular_beats", len(wide) - len(late), ">=", 1)
+    verdict.add(facts.finding("R_PVC", NAMES["R_PVC"], [early], "P2"))
     patterns(facts, verdict)
 
 
@@ -345,6 +425,9 @@ def _sinus(facts: Facts, verdict: Verdict) -> bool:
     r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
     if r.p_share is None or m.heart_rate_bpm is None or len(r.beats) < 5:
         verdict.skip("R_SINUS", ("P",) if r.p_share is None else ("QRS",), WHY_P)
+        return False
+    if _t_for_p(facts):
+        verdict.skip("R_SINUS", ("P",), WHY_P)
         return False
     low, high = facts.rules.rules["rhythm"]["p_axis_deg"]
     least, most = facts.rules.rules["rhythm"]["p_axis_wide_deg"]
@@ -380,6 +463,15 @@ def _sinus(facts: Facts, verdict: Verdict) -> bool:
     return True
 
 
+def _t_for_p(facts: Facts) -> bool:
+    """Whether what was taken for P lies within the T of the beat before, in a rhythm of broad QRS."""
+    m, rr = facts.measurements, facts.rhythm.rr_ms
+    if m.pr_ms is None or m.qt_ms is None or m.qrs_ms is None or not rr.size:
+        return False
+    broad = m.qrs_ms >= facts.rules.limit("conduction", "bbb_ms")
+    return broad and float(np.median(rr)) - m.pr_ms < m.qt_ms - 20.0
+
+
 def _tachycardia(facts: Facts, verdict: Verdict) -> None:
     """Regular tachycardia without sinus P: supraventricular if narrow, ventricular if wide."""
     r, m, limit = facts.rhythm, facts.measurements, facts.rules.limit
@@ -391,10 +483,7 @@ def _tachycardia(facts: Facts, verdict: Verdict) -> None:
     ):
         return
     spread = float(r.rr_ms.std())
-    regular = spread < limit("rhythm", "regular_sd_ms") or spread < limit("rhythm", "regular_sd") * float(
-        r.rr_ms.mean()
-    )
-    if not regular or m.qrs_ms is None:
+    if not _regular(facts) or m.qrs_ms is None:
         return
     wide = compare(None, "qrs_ms", m.qrs_ms, ">=", limit("conduction", "bbb_ms"))
     steady = Evidence(None, "rr_sd_ms", rounded(spread, "rr_sd_ms"), "<", limit("rhythm", "regular_sd_ms"))

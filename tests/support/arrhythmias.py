@@ -66,7 +66,7 @@ class Strip:
         for at in onsets:
             for centre, half, vector in NARROW:
                 self._bump(at, centre, half, [scale * v for v in vector], 1.6)
-            self._bump(at, qt_ms - 110.0, 135.0, [tee * v for v in NARROW_T], 2.0)
+            self._bump(at, 0.725 * qt_ms, 0.3 * qt_ms, [tee * v for v in NARROW_T], 2.0)
         return self
 
     def broad(
