@@ -14,7 +14,7 @@ fails is tried again, behind the others. And a clock set back delays nothing: ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,7 +26,18 @@ from ledger import schema
 from ledger.clock import SECOND, iso
 from ledger.database import Ledger, Transaction
 from ledger.ids import new_id
-from triage import analyser, escalation, merging, paging, policies, rating, rating_table, states, wrong_patient
+from triage import (
+    analyser,
+    duplicates,
+    escalation,
+    merging,
+    paging,
+    policies,
+    rating,
+    rating_table,
+    states,
+    wrong_patient,
+)
 from triage.actions import asking
 from triage.actions.common import UNNUMBERED
 from triage.rating import RANK, Colour, Facts, Rating
@@ -114,12 +125,14 @@ class Rated:
     analysis: Row[Any] | None
     twins: Sequence[str] = ()
     """Exams with the same tracing under another identity, which nobody has resolved."""
+    copies: Sequence[Mapping[str, Any]] = ()
+    """Exams with the same tracing of the same clinic or patient (:mod:`triage.duplicates`), the oldest first."""
 
 
 _LINKED = select(schema.exam_link.c.exam_id).where(
     schema.exam_link.c.county_id == bindparam("county"),
     schema.exam_link.c.exam_id == bindparam("exam"),
-    schema.exam_link.c.how == "retake",
+    schema.exam_link.c.how == duplicates.RETAKE,
 )
 _LINK = insert(schema.exam_link)
 # The exams of this patient's last case, whose clinic may have been asked to record again.
@@ -187,7 +200,8 @@ def rate_one(transaction: Transaction, county: str, exam: str, twins: Sequence[s
     if row is None:
         return 0
     others = wrong_patient.link(transaction, county, exam, twins)
-    rated = _rated(transaction, row, others)
+    copies = duplicates.link(transaction, county, exam, [one for one in twins if one not in others])
+    rated = replace(_rated(transaction, row, others), copies=copies)
     case = _open_or_join(transaction, rated)
     colour = _higher(row.colour, rated.rating.colour)
     values: dict[str, Any] = {"case_id": case, "rate_at": None, "unread_at": None, "colour": colour}
@@ -241,9 +255,35 @@ def _higher(before: str | None, now: Colour | None) -> Colour | None:
 def _open_or_join(transaction: Transaction, rated: Rated) -> str:
     _link_retake(transaction, rated)
     case = _running(transaction, rated)
+    if case is None and not rated.twins:
+        case = duplicates.open_case(transaction.connection, rated.exam.county_id, rated.copies)
     if case is None:
-        return _open(transaction, rated)
+        answered = None if rated.twins else _answered(transaction, rated)
+        return _open(transaction, rated) if answered is None else _attach(transaction, rated, answered)
     _join(transaction, rated, case)
+    return case.id
+
+
+def _answered(transaction: Transaction, rated: Rated) -> Row[Any] | None:
+    """The answered case of which this exam is only another file."""
+    connection, exam = transaction.connection, rated.exam
+    case = duplicates.answered_case(connection, exam, rated.rating.colour, rated.copies)
+    if case is None or rated.rating.colour not in ALERTED:
+        return case
+    raised = connection.execute(_ALERTS, {"county": case.county_id, "case": case.id}).all()
+    return case if _covered(rated, raised) else None
+
+
+def _attach(transaction: Transaction, rated: Rated, case: Row[Any]) -> str:
+    """It belongs to the case and changes nothing of it: the clinic sees the answer that was given, and nobody is called
+    a second time.
+    """
+    exam = rated.exam
+    told = {**_told(rated), "duplicate": True}
+    transaction.connection.execute(_UPDATE_CASE.values(seq=UNNUMBERED), {"county": exam.county_id, "which": case.id})
+    transaction.event(exam.county_id, "case.changed", told, site=case.site_id, case=case.id)
+    if exam.site_id != case.site_id:
+        transaction.event(exam.county_id, "exam.changed", told, site=exam.site_id)
     return case.id
 
 
@@ -264,17 +304,18 @@ def _patient(connection: Connection, exam: Row[Any]) -> str | None:
 
 
 def _link_retake(transaction: Transaction, rated: Rated) -> None:
-    """A patient's next exam after its clinic was asked to record again is that retake."""
+    """A patient's next exam after its clinic was asked to record again, or soon after a poor one, is that retake."""
     exam, connection = rated.exam, transaction.connection
     if exam.patient_id is None or exam.case_id is not None:
         return
     patient, since = _patient(connection, exam), transaction.now - RETAKE_US
     rows = connection.execute(_ASKED, {"county": exam.county_id, "patient": patient, "since": since})
-    asked = next((row for row in rows if any(one["code"] == asking.RETAKE for one in row.advice)), None)
-    if asked is None or asked.id == exam.id:
+    asked = next((row.id for row in rows if any(one["code"] == asking.RETAKE for one in row.advice)), None)
+    before = asked or duplicates.poor_before(connection, exam, patient or exam.patient_id, rated.copies)
+    if before is None or before == exam.id:
         return
     if connection.execute(_LINKED, {"county": exam.county_id, "exam": exam.id}).first() is None:
-        row = {"county_id": exam.county_id, "exam_id": exam.id, "other_id": asked.id, "how": "retake"}
+        row = {"county_id": exam.county_id, "exam_id": exam.id, "other_id": before, "how": duplicates.RETAKE}
         connection.execute(_LINK, {**row, "at": transaction.now, "detail": {}})
 
 

@@ -358,6 +358,7 @@ class ExamDocument(Document):
     doubt: Say | None
     conflicts: list[Conflict]
     problem: CodedSay | None
+    links: list[LinkDocument]
     messages: list[MessageDocument]
     instruction: Instruction | None
     stages: Stages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, literal, select, tuple_
+from sqlalchemy import Connection, Row, and_, bindparam, literal, or_, select, tuple_
 
 from county import advice
 from county.access import Action, Actor, Place, may
@@ -105,6 +105,21 @@ _LINKS = (
         ),
     )
     .where(schema.exam_link.c.county_id == bindparam("county"), schema.exam.c.case_id == bindparam("case"))
+    .order_by(schema.exam_link.c.at)
+)
+_one, _other = schema.exam.alias("one"), schema.exam.alias("other")
+# How these exams belong to others, and where both are.
+_LINKS_OF = (
+    select(schema.exam_link, _one.c.site_id.label("one_site"), _other.c.site_id.label("other_site"))
+    .join(_one, and_(_one.c.county_id == schema.exam_link.c.county_id, _one.c.id == schema.exam_link.c.exam_id))
+    .join(_other, and_(_other.c.county_id == schema.exam_link.c.county_id, _other.c.id == schema.exam_link.c.other_id))
+    .where(
+        schema.exam_link.c.county_id == bindparam("county"),
+        or_(
+            schema.exam_link.c.exam_id.in_(bindparam("exams", expanding=True)),
+            schema.exam_link.c.other_id.in_(bindparam("exams", expanding=True)),
+        ),
+    )
     .order_by(schema.exam_link.c.at)
 )
 _PLACE_OF_CASE = select(schema.case.c.site_id).where(
@@ -295,16 +310,12 @@ def _message(row: Row[Any]) -> dict[str, Any]:
 
 def _links(connection: Connection, key: Mapping[str, str]) -> list[dict[str, Any]]:
     rows = {(row.exam_id, row.other_id, row.how): row for row in connection.execute(_LINKS, key)}
-    return [
-        {
-            "exam": row.exam_id,
-            "other": row.other_id,
-            "how": row.how,
-            "at": iso(row.at),
-            "resolved": row.detail.get("resolved"),
-        }
-        for row in rows.values()
-    ]
+    return [_link(row) for row in rows.values()]
+
+
+def _link(row: Row[Any]) -> dict[str, Any]:
+    resolved = row.detail.get("resolved")
+    return {"exam": row.exam_id, "other": row.other_id, "how": row.how, "at": iso(row.at), "resolved": resolved}
 
 
 def _comparison(connection: Connection, row: Row[Any]) -> dict[str, Any] | None:
@@ -385,7 +396,8 @@ def exam(connection: Connection, actor: Actor, exam_id: str) -> dict[str, Any] |
     row = connection.execute(_EXAM, {"county": actor.county, "exam": exam_id}).one_or_none()
     if row is None or not may(actor, Action.SEE_EXAM, Place(actor.county, row.site_id)):
         return None
-    return _exam(row, messages(connection, actor.county, [row.case_id] if row.case_id else []))
+    told = messages(connection, actor.county, [row.case_id] if row.case_id else [])
+    return _exam(row, told, links(connection, actor, [row.id]))
 
 
 def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 30) -> dict[str, Any]:
@@ -400,10 +412,25 @@ def exams(connection: Connection, actor: Actor, cursor: str | None, most: int = 
     shown = rows[:most]
     following = f"{shown[-1].received_at}.{shown[-1].id}" if len(rows) > most else None
     told = messages(connection, actor.county, [row.case_id for row in shown if row.case_id])
-    return {"items": [_exam(row, told) for row in shown], "next": following}
+    linked = links(connection, actor, [row.id for row in shown])
+    return {"items": [_exam(row, told, linked) for row in shown], "next": following}
 
 
-def _exam(row: Any, told: Mapping[Any, list[dict[str, Any]]]) -> dict[str, Any]:
+def links(connection: Connection, actor: Actor, exams: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """How these exams belong to others that the actor may see: exam → links in order."""
+    if not exams:
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(_LINKS_OF, {"county": actor.county, "exams": list(exams)}):
+        if all(may(actor, Action.SEE_EXAM, Place(actor.county, site)) for site in (row.one_site, row.other_site)):
+            for which in {row.exam_id, row.other_id} & {*exams}:
+                found.setdefault(which, []).append(_link(row))
+    return found
+
+
+def _exam(
+    row: Any, told: Mapping[Any, list[dict[str, Any]]], linked: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
     colour = None if row.colour is None else Colour(row.colour)
     words = village(colour, row.reason.get("code") if row.reason else None)
     waiting = row.status == states.EXAM.start and row.case_id is None
@@ -428,6 +455,7 @@ def _exam(row: Any, told: Mapping[Any, list[dict[str, Any]]]) -> dict[str, Any]:
         "doubt": _doubt(row),
         "conflicts": [_conflict(other) for other in row.conflicts],
         "problem": row.problem,
+        "links": linked.get(row.id, []),
         "messages": [] if row.case_id is None else told.get(row.case_id, []),
         "instruction": None if waiting else {**words["answer"], "action": words["action"]},
         "stages": {

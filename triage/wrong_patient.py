@@ -7,7 +7,7 @@ on, and an ORANGE alert calls. A human ends it: :data:`RELEASE_REASONS` lift the
 down as another patient's.
 
 The comparison is made when an exam is rated and its fingerprint is committed, so of two at once at least the later one
-sees the other. Nothing is compared for an exam that nobody has named.
+sees the other. An exam that nobody has named contradicts nobody.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ class Recent:
         self._lock = threading.Lock()
 
     def twins(self, ledger: Ledger, county: str, exam: str) -> list[str]:
-        """Exams of the last days that hold the same ECG; none for an exam that nobody has named."""
+        """Exams of the last days that hold the same ECG."""
         row = ledger.read(lambda connection: connection.execute(_ONE, {"county": county, "exam": exam}).one_or_none())
-        if row is None or row.patient_id is None or row.fingerprint is None:
+        if row is None or row.fingerprint is None:
             return []
         with self._lock:
             album = self._current(ledger, county, ledger.clock.now())

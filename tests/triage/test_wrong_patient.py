@@ -104,7 +104,7 @@ def test_no_contradiction_no_hold(world: World, patient: Identity | None) -> Non
     world.sent(GREEN, patient=WANG if patient != Identity(card="C-9") else Identity(name="王建国"), print_=print_of(1))
     second = world.sent(GREEN, patient=patient, site=world.other_site, print_=print_of(1))
     assert world.case_of(second)["held"] is None
-    assert world.rows(schema.exam_link) == []
+    assert world.rows(schema.exam_link, how=wrong_patient.LINK) == []
 
 
 def test_another_ecg_is_another_ecg(world: World) -> None:
