@@ -226,7 +226,8 @@ def _epsilon_argued(_sheet: Sheet, _verdict: Verdict) -> tuple[Argument, ...]:
     return (Argument("Q_HF", True, why),)
 
 
-NO_BLOCK = (*BROAD, *LOST, "C_RBBB")
+NO_BLOCK = (*BROAD, *LOST, "C_RBBB", "R_AFL")
+"""What makes the end of QRS or T its own; F waves stand in for both (CLINICAL.md §3)."""
 PATTERNS = (
     Pattern(
         "S_BRU1", NAMES["S_BRU1"],

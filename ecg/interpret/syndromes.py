@@ -248,7 +248,7 @@ def _osborn_argued(_sheet: Sheet, _verdict: Verdict) -> tuple[Argument, ...]:
 PATTERNS = (
     Pattern(
         "S_PE", NAMES["S_PE"], "ESC PE 2019, doi:10.1093/eurheartj/ehz405 §4; CV17; CLINICAL §3.6", _load, _load_argued,
-        narrow=False,
+        (*BROAD, *LOST, "R_AFL"), narrow=False,
     ),
     Pattern("S_TAKO", NAMES["S_TAKO"], "Kosuge 2010, JACC 55:2514; CLINICAL §3.6", _stress, _stress_argued),
     Pattern("S_DIG", NAMES["S_DIG"], "P4; CLINICAL §3.6", _sagging, _sagging_argued, (*BROAD, *LOST, "R_AFL")),

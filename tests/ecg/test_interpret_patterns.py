@@ -283,6 +283,14 @@ def test_a_value_that_is_no_number_makes_nothing_true_and_nothing_fails(case: Ca
             assert all(e.value == e.value for e in f.evidence), (lead, measure, f.code)
 
 
+@pytest.mark.parametrize("code", ["S_BRU1", "S_BRU2", "S_EPS", "S_PE", "S_HYPOK", "S_DIG"])
+def test_flutter_waves_stand_in_for_st_and_t(code: str):
+    row = next(c for c in CASES if c.code == code)
+    verdict = read(row.facts(), "R_AFL")
+    assert state(verdict, code) is None
+    assert code in {n.code for n in verdict.not_assessed}
+
+
 # --- what one row cannot say -----------------------------------------------------------------------------------------
 
 PEAKED = each(("II", "III", "aVF"), TENT)
