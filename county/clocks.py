@@ -17,6 +17,9 @@ from dataclasses import dataclass
 ASSUMED_DELAY_US = 2_000_000
 """Of a beat without a measured round trip. Its 300 bytes take 40 ms over 64 kbit/s; a lost packet costs a second."""
 
+RESOLUTION_US = 1_000
+"""Of the times that a device writes: milliseconds, cut or rounded."""
+
 DRIFT_PPM = 200
 """Of a clock against ours. PC quartzes are within 100 parts in a million; ours may be one too."""
 
@@ -50,9 +53,9 @@ class Sample:
 def estimate(known: Estimate | None, sample: Sample) -> Estimate:
     """What is known of the clock once ``sample`` has been heard too."""
     trip = ASSUMED_DELAY_US if sample.round_trip_us is None else sample.round_trip_us
-    drifted = 1 + trip * DRIFT_PPM // 1_000_000  # while the beat was on its way
-    low = sample.sent_at - sample.received_at - drifted
-    high = low + trip + 2 * drifted
+    slack = RESOLUTION_US + trip * DRIFT_PPM // 1_000_000  # it drifts also while the beat is on its way
+    low = sample.sent_at - sample.received_at - slack
+    high = low + trip + 2 * slack
     if known is not None:
         spread = known.uncertainty_at(sample.received_at)
         before_low, before_high = known.offset_us - spread, known.offset_us + spread

@@ -54,8 +54,8 @@ def test_a_beat_is_kept_and_answered(world: World, client: Browser) -> None:
     kept = row(world)
     assert (kept["seen_at"], kept["version"], kept["waiting"]) == (now, "0.1.0", 2)
     # one way alone: somewhere within the delay that is assumed
-    assert abs(kept["clock_offset_us"] - FAST) <= kept["clock_uncertainty_us"] <= SECOND + 500
-    assert abs(kept["waiting_since_at"] - (now - 90 * SECOND)) <= SECOND + 500, "by our clock, not by its own"
+    assert abs(kept["clock_offset_us"] - FAST) <= kept["clock_uncertainty_us"] <= SECOND + 2_000
+    assert abs(kept["waiting_since_at"] - (now - 90 * SECOND)) <= SECOND + 2_000, "by our clock, not by its own"
     assert world.rows(schema.event) == [], "a beat each minute of 384 devices is no event"
 
 
@@ -74,7 +74,7 @@ def test_the_county_sees_when_a_clinic_was_heard_and_what_waits_there(world: Wor
     here, there = seen()[world.site], seen()[world.other_site]
     assert (here.heard_at, here.waiting) == (now + 60 * SECOND, 3)
     assert here.waiting_since_at is not None
-    assert abs(here.waiting_since_at - (now - 90 * SECOND)) <= SECOND + 500
+    assert abs(here.waiting_since_at - (now - 90 * SECOND)) <= SECOND + 2_000
     assert (there.heard_at, there.waiting, there.waiting_since_at) == (None, 0, None)
     world.ledger.write(lambda tx: devices.revoke(tx, world.county, other))
     assert (seen()[world.site].heard_at, seen()[world.site].waiting) == (now, 2)
@@ -88,7 +88,7 @@ def test_a_measured_round_trip_tells_the_clock_better(world: World, client: Brow
     last = {"sent_at": sent, "received_at": heard["received_at"], "round_trip_s": 0.04}
     assert beat(client, world, last=last).status_code == 200
     kept = row(world)
-    assert kept["clock_uncertainty_us"] <= 20_000 + 10 + 60 * 200
+    assert kept["clock_uncertainty_us"] <= 20_000 + 1_010 + 60 * 200
     assert abs(kept["clock_offset_us"] - FAST) <= kept["clock_uncertainty_us"]
     assert beat(client, world, waiting=0).status_code == 200
     assert row(world)["waiting_since_at"] is None
@@ -99,7 +99,7 @@ def test_a_last_beat_of_long_ago_or_of_the_time_to_come_says_nothing(world: Worl
     for hours in (-2, 1):
         at = iso(world.clock.now() + hours * 3600 * SECOND)
         assert beat(client, world, last={"sent_at": at, "received_at": at, "round_trip_s": 0}).status_code == 200
-    assert abs(row(world)["clock_offset_us"] - FAST) <= SECOND + 500
+    assert abs(row(world)["clock_offset_us"] - FAST) <= SECOND + 2_000
 
 
 @on_sqlite
