@@ -91,6 +91,8 @@ class SiteTodayDocument(SiteDocument):
     heard_at: Time | None = Field(description="The last beat of its devices: quiet, or switched off?")
     waiting: int = Field(description="ECGs that its devices hold and could not send yet.")
     waiting_since_at: Time | None = Field(description="The oldest of them.")
+    trained_at: Time | None = Field(description="When somebody there was trained; with a test ECG it goes live.")
+    test_exam: str | None = Field(description="The test ECG that came through.")
 
 
 class SitesDocument(BaseModel):
@@ -183,6 +185,8 @@ def _site_today(one: sites.SiteToday) -> SiteTodayDocument:
         heard_at=iso(one.heard_at),
         waiting=one.waiting,
         waiting_since_at=iso(one.waiting_since_at),
+        trained_at=iso(one.trained_at),
+        test_exam=one.test_exam,
     )
 
 

@@ -27,6 +27,8 @@ _ALL = (
     select(
         *_FIELDS,
         *_WATCH,
+        _S.trained_at,
+        _S.test_exam_id,
         select(func.count())
         .select_from(schema.exam)
         .where(_E.county_id == _S.county_id, _E.site_id == _S.id, _E.received_at >= bindparam("since"))
@@ -81,7 +83,8 @@ class SiteToday:
 
     ``live_at``: since when it counts; ``expected_every_s``: how often it sends, where that was set; ``silent_at``:
     since when it is held to be silent. ``heard_at``: the last beat of its devices, by which a quiet clinic is told from
-    one whose PC is off; ``waiting``: ECGs that they hold, the oldest since ``waiting_since_at``.
+    one whose PC is off; ``waiting``: ECGs that they hold, the oldest since ``waiting_since_at``. ``trained_at``: when
+    somebody there was trained; ``test_exam``: the test ECG that came through. With both it goes live.
     """
 
     site: Site
@@ -93,6 +96,8 @@ class SiteToday:
     heard_at: int | None = None
     waiting: int = 0
     waiting_since_at: int | None = None
+    trained_at: int | None = None
+    test_exam: str | None = None
 
 
 def add(
@@ -177,7 +182,16 @@ def all_sites(connection: Connection, county: str, now: int) -> list[SiteToday]:
     heard = {row[0]: (row[1], int(row[2]), row[3]) for row in connection.execute(_HEARD, {"county": county})}
     never = (None, 0, None)
     return [
-        SiteToday(Site(*row[:7]), row.sent, worst.get(row.id), *row[7:10], *heard.get(row.id, never)) for row in rows
+        SiteToday(
+            Site(*row[:7]),
+            row.sent,
+            worst.get(row.id),
+            *row[7:10],
+            *heard.get(row.id, never),
+            trained_at=row.trained_at,
+            test_exam=row.test_exam_id,
+        )
+        for row in rows
     ]
 
 

@@ -389,6 +389,7 @@ def test_who_sees_the_roster_and_the_sites(client: Browser, world: World) -> Non
     figures = {"x": 0.25, "y": 0.75, "last_exam_at": None, "sent_today": 0, "open_colour": None}
     figures |= {"live_at": None, "expected_every_s": None, "silent_at": None}
     figures |= {"heard_at": None, "waiting": 0, "waiting_since_at": None}
+    figures |= {"trained_at": None, "test_exam": None}
     assert seen == {"id": world.site, "name": "上坪村卫生室", "township": "上坪乡", "phone": "0996-1", **figures}
     for name in ("村医", "管理"):
         sign_in(client, name)

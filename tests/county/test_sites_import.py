@@ -179,6 +179,9 @@ def test_a_site_is_live_once_somebody_was_trained_and_a_test_ecg_came_through(
     world.clock.advance(60)
     second = record_test(world, exam) if trained_first else train(world)
     assert (second.live_at, second.test_exam) == (world.clock.now(), exam)
+    listed = world.ledger.read(lambda connection: sites.all_sites(connection, world.county, world.clock.now()))
+    on_its_way = {one.site.id: (one.trained_at is not None, one.test_exam) for one in listed}
+    assert on_its_way == {world.site: (True, exam), world.other_site: (False, None)}
     world.clock.advance(60)
     assert train(world).live_at == second.live_at, "it has been live since then"
     actions = [row["action"] for row in world.rows(schema.audit)]
