@@ -127,7 +127,10 @@ export interface Figures {
   today: { exams: number; red: number; orange: number; poor_quality: number; first_ecg_10min: { met: number; of: number } | null }
   open: Item[]
 }
-export interface Site extends SiteRef { x: number | null; y: number | null; last_exam_at: string | null; sent_today: number; open_colour: Colour | null; live_at: string | null; expected_every_s: number | null; silent_at: string | null }
+export interface Site extends SiteRef { x: number | null; y: number | null; last_exam_at: string | null; sent_today: number; open_colour: Colour | null; live_at: string | null; expected_every_s: number | null; silent_at: string | null
+  /** The last beat of its devices, and the ECGs that they hold; training and a test ECG make it live. */
+  heard_at: string | null; waiting: number; waiting_since_at: string | null; trained_at: string | null; test_exam: string | null
+}
 
 /** `application/problem+json`; 409 carries what would be legal. */
 export interface Problem { type?: string; title: string; detail?: string; status: number; legal?: string[] }

@@ -3,7 +3,7 @@ import type { Item, Site } from '../api/types'
 import { HEIGHT, WIDTH, dotsOf, hull, labelsOf } from './map'
 import { scaleOf } from './figures'
 
-const site = (id: string, x: number | null, y: number | null): Site => ({ id, name: `${id}村`, township: '柳河镇', phone: '', x, y, last_exam_at: null, sent_today: 0, open_colour: null, live_at: null, expected_every_s: null, silent_at: null })
+const site = (id: string, x: number | null, y: number | null): Site => ({ id, name: `${id}村`, township: '柳河镇', phone: '', x, y, last_exam_at: null, sent_today: 0, open_colour: null, live_at: null, expected_every_s: null, silent_at: null, heard_at: null, waiting: 0, waiting_since_at: null, trained_at: null, test_exam: null })
 const item = (of: string): Item => ({ case: of, colour: 'RED', reason: null, state: 'open', owner: null, site: of, site_name: `${of}村卫生室`, township: null, phone: null, patient: null, symptoms: [], grade: null, exam: 'e', seq: 1, opened_at: 'x', due_at: null, alert: null })
 
 describe('the map', () => {

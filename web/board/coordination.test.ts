@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest'
 import type { Gap, Rosters, Site } from '../api/types'
 import { likeness } from '../reader/likeness'
 import { setLang } from '../words'
-import { arranged, stateOf, usual } from './clinics'
+import { arranged, onLine, stateOf, usual } from './clinics'
 import { gapKey, keysOf, noticesOf } from './notices'
 import { fieldTime, gapWords, instantOf, segmentsOf } from './roster'
 
 const NOW = Date.parse('2026-11-24T12:00:00Z'), HOUR = 3_600_000
 const at = (hours: number) => new Date(NOW + hours * HOUR).toISOString()
 const gap = (from: number, to: number | null): Gap => ({ slot: 'first', from_at: at(from), to_at: to === null ? null : at(to) })
-const site = (id: string, more: Partial<Site> = {}): Site => ({ id, name: `${id}村`, township: '柳河镇', phone: '', x: null, y: null, last_exam_at: null, sent_today: 0, open_colour: null, live_at: at(-900), expected_every_s: null, silent_at: null, ...more })
+const site = (id: string, more: Partial<Site> = {}): Site => ({ id, name: `${id}村`, township: '柳河镇', phone: '', x: null, y: null, last_exam_at: null, sent_today: 0, open_colour: null, live_at: at(-900), expected_every_s: null, silent_at: null, heard_at: null, waiting: 0, waiting_since_at: null, trained_at: null, test_exam: null, ...more })
 const rosters = (gaps: Gap[]): Rosters => ({ now: [], next: [], gaps, hand_over: null, people: [] })
 
 describe('the week', () => {
@@ -49,10 +49,16 @@ describe('the clinics', () => {
   test('the longest silence stands first, and what is not live is not called silent', () => {
     const all = [site('c', { live_at: null }), site('b'), site('y', { silent_at: at(-2) }), site('x', { silent_at: at(-9) })]
     expect(arranged(all, 'all').map(s => s.id)).toEqual(['x', 'y', 'b', 'c'])
-    expect(all.map(stateOf)).toEqual(['notLive', 'live', 'silent', 'silent'])
+    expect(all.map(s => stateOf(s))).toEqual(['notLive', 'live', 'silent', 'silent'])
     expect(arranged(all, 'notLive').map(s => s.id)).toEqual(['c'])
     expect(arranged(all, 'all', '柳河').length).toBe(4)
     expect(arranged(all, 'all', 'x村').map(s => s.id)).toEqual(['x'])
+  })
+  test('what waits at a clinic is called before a silence; a beat tells a quiet clinic from one whose PC is off', () => {
+    const all = [site('s', { silent_at: at(-9) }), site('w', { waiting: 2, waiting_since_at: at(-1) }), site('b', { waiting: 1, waiting_since_at: at(-0.01) })]
+    expect(arranged(all, 'all', '', NOW).map(s => s.id)).toEqual(['w', 's', 'b'])
+    expect(stateOf(all[2]!, NOW)).toBe('live') // a moment on the line is no trouble
+    expect([onLine(site('a', { heard_at: at(-0.01) }), NOW), onLine(site('a', { heard_at: at(-1) }), NOW), onLine(site('a'), NOW)]).toEqual([true, false, null])
   })
   test('how often it sends is said as so many a day, or one in so many days', () => {
     expect(usual(43_200)).toEqual({ perDay: 2 })
