@@ -30,15 +30,19 @@ def zip_of(files: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_STORED)
 
 
 def small_of(name: str, files: Iterable[tuple[str, bytes]]) -> tuple[str, bytes]:
-    """What goes over a thin line, as (name, bytes): deflated where that saves a tenth, else as it is.
+    """What goes over a thin line, as (name, bytes): the smaller of two zips where that saves a tenth, else as it is.
 
-    ``name`` is the zip's, without its ending. Another zlib packs into other bytes, so whoever may have to send again
-    keeps what this gave.
+    ``name`` is the zip's, without its ending. Deflate is what every program opens, LZMA (a zip's method 14) is a
+    quarter smaller on 16-bit samples; it is taken where it saves a tenth again. Another zlib packs into other bytes, so
+    whoever may have to send again keeps what this gave.
     """
     parts = list(files)
-    plain = parts[0] if len(parts) == 1 else (f"{name}.zip", zip_of(parts))
-    packed = zip_of(parts, zipfile.ZIP_DEFLATED)
-    return (f"{name}.zip", packed) if len(packed) < len(plain[1]) * WORTH else plain
+    best = parts[0] if len(parts) == 1 else (f"{name}.zip", zip_of(parts))
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA):
+        packed = zip_of(parts, method)
+        if len(packed) < len(best[1]) * WORTH:
+            best = (f"{name}.zip", packed)
+    return best
 
 
 def _distinct(files: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
