@@ -133,7 +133,8 @@ class LeadMeasurements:
     ``p1_*`` and ``p2_*`` are the two phases of P (one phase: P1 alone); ``first_peak_ms`` is the time of the first
     named wave's peak after QRS onset; ``j_wave`` is "notch" or "slur", its peak ``jp_mv``, its end ``jt_mv`` (0: none);
     ``st_slope`` is "up", "horizontal" or "down", ``st_shape`` "convex", "straight" or "concave"; ``pr_segment_mv`` and
-    ``st_j_tp_mv`` stand against a stable TP segment; ``u_mv`` is 0 where no U is seen.
+    ``st_j_tp_mv`` stand against a stable TP segment; ``u_mv`` is 0 where no U is seen, ``u_end_ms`` its end
+    after QRS onset, ``t_on_ms`` the onset of T after J.
     """
 
     p_mv: float | None = None
@@ -177,6 +178,8 @@ class LeadMeasurements:
     t_symmetry: float | None = None
     t_width_half_ms: float | None = None
     u_mv: float | None = None
+    t_on_ms: float | None = None
+    u_end_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,17 @@ EDGE_MS = 10.0
 """A bend this near to J is QRS's end, not a notch [project]."""
 J_WAVE_MV = 0.050
 """A J wave's peak stands this high above the level where it ends (a tenth of a millivolt is the rule's matter)."""
+J_AFTER_S = 0.25
+"""The S before a J wave is at most so much of R: the hook of early repolarisation may follow a small one [project]."""
+BEND_MS, BEND_STEADY = (6.0, 12.0), 0.7
+"""Behind the bend the slope 12 ms later is at least this share of that 6 ms later: a Gaussian's foot with a QRS below
+120 ms falls to less than two thirds [project]."""
 J_AFTER_MS, J_BEFORE_MS = 60.0, 30.0
 CHORD_SHARE = 0.05
 """ST is convex (concave) where it leaves the chord from J to T's peak by this share of its height (§2.2)."""
+CHORD_BOW_MV = 0.015
+"""A bow smaller than this is straight however low the chord: noise and the reference move the curve as much [project].
+"""
 CHORD_MV = 0.050
 """A chord lower than this has no form that could be told from noise [project]."""
 ST_LEVEL_MV = 0.040
@@ -60,7 +68,7 @@ def form(beat: Floats, outline: Outline, ms: float, rr_ms: float | None) -> Form
     columns |= _p_phases(beat, outline, ms)
     columns |= _st(beat, outline, ms)
     columns |= _t(beat, outline, ms)
-    columns["u_mv"] = _u(beat, outline, ms, rr_ms)
+    columns |= _u(beat, outline, ms, rr_ms)
     tp = _tp_level(beat, outline, ms, rr_ms)
     columns |= _against_tp(beat, outline, ms, tp)
     columns |= _qrs_form(beat, outline, ms)
@@ -133,11 +141,11 @@ def _st(beat: Floats, outline: Outline, ms: float) -> dict[str, list[Any]]:
             height = values[:, -1:] - values[:, :1]
             away = values - values[:, :1] - height * np.minimum(offset[None, :] / reach, 1.0)
             bow = np.take_along_axis(away, np.argmax(np.abs(away), axis=1)[:, None], axis=1)[:, 0]
-            share = bow / np.maximum(np.abs(height[:, 0]), 1e-9)
+            least = np.maximum(CHORD_SHARE * np.abs(height[:, 0]), CHORD_BOW_MV)
             known = outline.t_seen & (np.abs(height[:, 0]) >= CHORD_MV) & (peak - j > 40 * ms)
             shape = [
-                None if not k else "convex" if s > CHORD_SHARE else "concave" if s < -CHORD_SHARE else "straight"
-                for s, k in zip(share.tolist(), known.tolist(), strict=True)
+                None if not k else "convex" if b > least_b else "concave" if b < -least_b else "straight"
+                for b, least_b, k in zip(bow.tolist(), least.tolist(), known.tolist(), strict=True)
             ]
     return {
         "st_rise_mv": _listed(rise, np.isfinite(rise)),
@@ -147,8 +155,8 @@ def _st(beat: Floats, outline: Outline, ms: float) -> dict[str, list[Any]]:
 
 
 def _t(beat: Floats, outline: Outline, ms: float) -> dict[str, list[Any]]:
-    """Area from J to T's end, symmetry, and width at half the height."""
-    names, count = ("t_area_mv_ms", "t_symmetry", "t_width_half_ms"), beat.shape[0]
+    """Area from J to T's end, symmetry, width at half the height, and T's onset after J."""
+    names, count = ("t_area_mv_ms", "t_symmetry", "t_width_half_ms", "t_on_ms"), beat.shape[0]
     if outline.t is None or outline.t_global is None:
         return {name: [None] * count for name in names}
     size = beat.shape[1]
@@ -171,14 +179,17 @@ def _t(beat: Floats, outline: Outline, ms: float) -> dict[str, list[Any]]:
         "t_area_mv_ms": _listed(area, known),
         "t_symmetry": _listed(symmetry, known),
         "t_width_half_ms": _listed((right - left - 1) / ms, narrow),
+        "t_on_ms": _listed((outline.t[:, 0] - j) / ms, outline.t_seen & (outline.t[:, 0] >= j)),
     }
 
 
-def _u(beat: Floats, outline: Outline, ms: float, rr_ms: float | None) -> list[float | None]:
-    """Height of the hump behind T above the line between its ends; 0 where there is none."""
+def _u(beat: Floats, outline: Outline, ms: float, rr_ms: float | None) -> dict[str, list[Any]]:
+    """Height of the hump behind T above the line between its ends (0 where there is none), and its end after QRS onset:
+    where the tangent at its steepest descent meets that line."""
     count = beat.shape[0]
+    unknown: dict[str, list[Any]] = {"u_mv": [None] * count, "u_end_ms": [None] * count}
     if outline.t_global is None:
-        return [None] * count
+        return unknown
     low = int(outline.t_global[2]) + round(U_GAP_MS * ms)
     high = min(beat.shape[1] - 1, low + round(U_MS * ms))
     if outline.p_global is not None and rr_ms is not None:
@@ -186,14 +197,20 @@ def _u(beat: Floats, outline: Outline, ms: float, rr_ms: float | None) -> list[f
     elif rr_ms is not None:
         high = min(high, int(outline.qrs_global[0]) + round((rr_ms - 60.0) * ms))
     if high - low < U_LEAST_MS * ms:
-        return [None] * count
+        return unknown
     part = smooth(beat[:, low : high + 1], 1000.0 * ms, 20.0)
     line = part[:, :1] + (part[:, -1:] - part[:, :1]) * (counted(part.shape[1]) / (part.shape[1] - 1))
     away = part - line
     place = np.argmax(np.abs(away), axis=1)
-    height = away[counted(count), place]
+    rows = counted(count)
+    height = away[rows, place]
     inner = (place > 20 * ms) & (place < part.shape[1] - 20 * ms) & (np.abs(height) >= PHASE_MV)
-    return np.where(inner, height, 0.0).tolist()
+    fall = -np.gradient(away * np.sign(height)[:, None], axis=1)
+    fall[counted(part.shape[1])[None, :] <= place[:, None]] = -np.inf
+    steep = np.argmax(fall, axis=1)
+    left = np.abs(away[rows, steep]) / np.maximum(fall[rows, steep], 1e-9)
+    end = np.minimum(steep + left, part.shape[1] - 1) + low - int(outline.qrs_global[0])
+    return {"u_mv": np.where(inner, height, 0.0).tolist(), "u_end_ms": _listed(end / ms, inner)}
 
 
 def _tp_level(beat: Floats, outline: Outline, ms: float, rr_ms: float | None) -> Floats | None:
@@ -262,8 +279,6 @@ def _turns(row: Floats) -> list[int]:
             held[-1] = at
         elif abs(value - row[held[-1]]) >= NOTCH_MV:
             held.append(at)
-        elif len(held) == 1 and at < row.size - 1:
-            continue
     return held
 
 
@@ -317,7 +332,8 @@ def _j_wave(row: Floats, turns: list[int], slope: Floats, j: int, ms: float) -> 
     if tall < 4 * J_WAVE_MV:
         return None
     for at, peak in zip(turns, turns[1:], strict=False):
-        rises = row[peak] > row[at]
+        # Behind an S that is not small beside R, the hump is an r′.
+        rises = row[peak] > row[at] > -J_AFTER_S * tall
         if rises and at > top and at <= j + 20 * ms and peak <= j + 40 * ms and 0 < row[peak] <= 0.5 * tall:
             later = row[peak : min(row.size, peak + round(40 * ms))]
             end = float(later.min())
@@ -329,7 +345,8 @@ def _j_wave(row: Floats, turns: list[int], slope: Floats, j: int, ms: float) -> 
 def _end_slur(
     row: Floats, slope: Floats, top: int, tall: float, j: int, ms: float
 ) -> tuple[str, float, float, float] | None:
-    """Where R's steep descent breaks into a slower one of 10 ms or more that still goes down."""
+    """Where R's steep descent breaks into a slower one of 10 ms or more that still goes down, and evenly: the foot of a
+    smooth R slows all the way."""
     fall = -slope[top:]
     steep = int(np.argmax(fall[: max(2, j - top + round(10 * ms))]))
     limit = 0.4 * float(fall[steep])
@@ -338,6 +355,9 @@ def _end_slur(
         return None
     bend = top + steep + int(slow[0])
     if not (J_WAVE_MV <= row[bend] <= 0.5 * tall) or not j - J_BEFORE_MS * ms <= bend <= j + 10 * ms:
+        return None
+    near, later = (bend + round(after * ms) for after in BEND_MS)
+    if later >= row.size or -slope[later] < BEND_STEADY * -slope[near]:
         return None
     still = np.flatnonzero(-slope[bend:] < 0.06 * float(fall[steep]))
     end = bend + (int(still[0]) if still.size else row.size - 1 - bend)
