@@ -76,7 +76,7 @@ def interpret(facts: Facts, verdict: Verdict, blocked_early: bool) -> None:
 
 def _second(facts: Facts, verdict: Verdict, rr: Floats, long: list[int], pp: float, spread: float) -> bool:
     limit = facts.rules.limit
-    off = [abs(float(rr[k]) / pp - round(float(rr[k]) / pp)) / round(float(rr[k]) / pp) for k in long]
+    off = [_beside_multiple(float(rr[k]) / pp) for k in long]
     whole = [o <= limit("sinoatrial", "multiple_share") and rr[k] >= 1.5 * pp for o, k in zip(off, long, strict=True)]
     regular = compare(None, "pp_step_share", spread, "<=", limit("sinoatrial", "regular_share"))
     if all(whole) and regular.true:
@@ -96,6 +96,12 @@ def _second(facts: Facts, verdict: Verdict, rr: Floats, long: list[int], pp: flo
         verdict.add(_blocked(facts, evidence, Certainty.POSSIBLE, "TYPE_I"))
         return True
     return False
+
+
+def _beside_multiple(share: float) -> float:
+    """How far a pause of ``share`` PP is from a whole number of PP, as a part of that number."""
+    whole = max(1, round(share))
+    return round(abs(share - whole) / whole, 4)
 
 
 def _blocked(facts: Facts, evidence: list[Evidence], sure: Certainty, note: str) -> Finding:
