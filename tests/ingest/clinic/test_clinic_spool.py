@@ -195,12 +195,12 @@ def test_only_what_was_received_and_told_is_removed_and_the_name_goes_with_it(sp
 
 
 def test_a_full_disk_takes_nothing_new_loses_nothing_and_room_is_made_of_what_was_received(spool: Spool) -> None:
-    kept = spool.put("kept", [("kept", NOISE * 40)]).id
+    kept = spool.put("kept", [("kept", random.Random(3).randbytes(12_000))]).id
     waiting = spool.put("waiting", [("waiting", NOISE[::-1] * 4)]).id
     sent(spool, kept)
     pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
     spool._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite answers as on a full disk
-    new = [("new", bytes(reversed(NOISE)) * 30)]
+    new = [("new", random.Random(4).randbytes(6_000))]
     with pytest.raises(DiskFullError):
         spool.put("new", [("new", random.Random(5).randbytes(90_000))])
     assert [ecg.id for ecg in spool.newest()] == [waiting, kept]
