@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ledger import events
 from tests.promises.desk_town import town
+from tests.promises.soaking import SOAK_S, tell
 from tests.triage.kit import GREEN, LI, ORANGE, RED, WANG, World
 from triage.feed import Feed
 
@@ -60,7 +61,7 @@ def test_no_gap_in_a_feed_is_silent(engine_url: str) -> None:
         assert len(rows) > 20
 
         @given(st.sampled_from(READERS), st.sets(st.integers(0, 80), max_size=6), st.integers(0, len(rows)))
-        @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=120 + int(100 * SOAK_S), deadline=None, suppress_health_check=[HealthCheck.too_slow])
         def lossy(who: str, lost: set[int], cut: int) -> None:
             actor = world.actors[who]
             sees_all = actor.site is None and who != "administrator"
@@ -87,3 +88,5 @@ def test_no_gap_in_a_feed_is_silent(engine_url: str) -> None:
             assert (whole.shown, whole.noticed) == (visible, False)
 
         lossy()
+        engine = "sqlite" if engine_url.startswith("sqlite") else "postgresql"
+        tell("desk 3", engine, feeds=120 + int(100 * SOAK_S), silent_gaps=0)

@@ -20,6 +20,7 @@ from sqlalchemy import update
 from county import audit
 from ledger import chain, schema
 from tests.promises.desk_town import town
+from tests.promises.soaking import SOAK_S, tell
 from tests.triage.kit import PASSWORD, RED, WANG, World
 
 FIELDS = ("county_id", "seq", "at", "actor", "action", "place", "reason", "detail")
@@ -67,7 +68,7 @@ def test_any_change_of_the_audit_is_detected(engine_url: str) -> None:
         ways = st.sampled_from(["field", "hash", "out", "twice", "swap", "cut", "cut-with-head", "forge"])
 
         @given(ways, st.integers(0, len(rows) - 1), st.sampled_from(FIELDS))
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=150 + int(100 * SOAK_S), deadline=None)
         def tampered(way: str, at: int, name: str) -> None:
             now, end, last = [dict(row) for row in rows], head, seq
             if way == "field":
@@ -111,3 +112,5 @@ def test_any_change_of_the_audit_is_detected(engine_url: str) -> None:
         cut = world.ledger.read(lambda connection: audit.verify(connection, world.county))
         assert cut is not None
         assert "tail is cut" in cut
+        engine = "sqlite" if engine_url.startswith("sqlite") else "postgresql"
+        tell("desk 7", engine, changes=152 + int(100 * SOAK_S), undetected=0)
