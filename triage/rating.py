@@ -440,9 +440,19 @@ def _floors(seen: _Seen, votes: Sequence[_Vote]) -> list[_Vote]:
     if not votes:
         floors.append(_Vote(Colour.YELLOW, "未能得出结论", "No conclusion was possible", "NO_FINDING"))
     elif all(vote.colour is Colour.GREEN for vote in votes) and not any(v.code in SURE_NORMAL for v in votes):
-        zh, en = "所评估的项目未见异常，但有项目未能评估", "Nothing abnormal in what was assessed; not all could be"
-        floors.append(_Vote(Colour.YELLOW, zh, en, "NOT_ALL_ASSESSED"))
+        floors.append(_not_normal(seen))
     return floors
+
+
+def _not_normal(seen: _Seen) -> _Vote:
+    """Why nothing abnormal is not yet normal: a value lies in its borderline band, or something was not assessed."""
+    near = any(_is_finding(one) and one["state"] == "borderline" for one in seen.document["findings"])
+    waits = any(item["code"] in SURE_NORMAL for item in seen.document.get("not_assessed") or ())
+    if near and not waits:
+        zh, en = "未见明确异常，但有数值接近界值", "Nothing definite, but a value lies close to its limit"
+        return _Vote(Colour.YELLOW, zh, en, "BORDERLINE")
+    zh, en = "所评估的项目未见异常，但有项目未能评估", "Nothing abnormal in what was assessed; not all could be"
+    return _Vote(Colour.YELLOW, zh, en, "NOT_ALL_ASSESSED")
 
 
 def _within(text: str) -> str:

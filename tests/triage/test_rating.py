@@ -119,6 +119,15 @@ def test_green_needs_a_normal_ecg_that_was_stated_as_one(code: str) -> None:
     assert colour(finding("R_SINUS"), finding("C_LBBB"), finding("N_BORDER")) is Y
 
 
+def test_nothing_abnormal_says_why_it_is_not_normal() -> None:
+    near = finding("R_AVB1", state="borderline")
+    waits = [{"code": "N_NORMAL", "missing": ["sex"], "why": {"zh": "", "en": ""}}]
+    for held, open_rules, code in (((), (), "NOT_ALL_ASSESSED"), ((near,), (), "BORDERLINE"),
+                                   ((near,), waits, "NOT_ALL_ASSESSED")):  # fmt: skip
+        found = rate(document(finding("R_SINUS"), *held, not_assessed=open_rules), ABSENT)
+        assert (found.colour, found.code) == (Y, code)
+
+
 def test_green_says_that_it_is_normal_and_not_which_rhythm_came_first() -> None:
     green = rate(document(finding("R_SINUS"), NORMAL), ABSENT)
     assert (green.colour, green.code) == (G, "N_NORMAL")
