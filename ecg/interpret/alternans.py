@@ -39,6 +39,8 @@ BIGEMINY = Argument(
 )
 LEVEL_MS = 20.0
 T_MEAN_MS = 12.0
+QRS_STEP_MS = 4.0
+"""Fine enough for a tenth of the peak to peak of QRS."""
 
 
 def interpret(facts: Facts, verdict: Verdict) -> None:
@@ -115,7 +117,7 @@ def _rr_alternates(facts: Facts, rows: Ints) -> bool:
     rr = facts.rhythm.rr_ms[rows[0] : rows[-1]]
     if rr.size < 4:
         return False
-    if float(np.median(np.abs(np.diff(rr)))) > facts.rules.limit("alternans", "rr_share") * float(rr.mean()):
+    if float(typical(np.abs(np.diff(rr)))) > facts.rules.limit("alternans", "rr_share") * float(rr.mean()):
         return True
     return abs(float(typical(rr[::2])) - float(typical(rr[1::2]))) > facts.rules.limit("alternans", "rr_share") * float(
         rr.mean()
@@ -131,7 +133,7 @@ def _sizes(facts: Facts, rows: Ints, names: list[int]) -> tuple[Floats, Floats |
     on = marks.qrs_global[rows, 0]
     width = int(outline.qrs_global[2] - outline.qrs_global[0])
     signal = facts.signal[names]
-    step = max(1, round(2 * ms))
+    step = max(1, round(QRS_STEP_MS * ms))
     qrs = signal[:, on[:, None] + counted(max(2, width))[None, ::step]]
     height: Floats = qrs.max(axis=2) - qrs.min(axis=2)
     if outline.t_global is None:

@@ -47,6 +47,8 @@ SAME_P_MS, KNOWN_SHARE = 50.0, 0.85
 """A known P and one of the train are the same within this; so many of the known ones must be."""
 ALIKE = 0.85
 """Mean of the P waves that are not conducted against that of the conducted ones."""
+HALFWAY_MS = np.arange(-90.0, 91.0, 10.0)
+"""A blocked P may be so far from the middle between two conducted ones."""
 SEEN, HIDDEN, LOST = 0, 1, 2
 
 
@@ -339,12 +341,31 @@ def search(facts: Facts, tied: bool) -> Search:
         held = atlas(facts, tied=way)
         if held is None:
             return Search(True, False)
+        if tied and not paused and not _halfway(held, known):
+            return Search(True)
         train = seek(held, known)
         if train is not None and tied and not _holds(held, train, known):
             train = None
         if train is not None:
             break
     return Search(True, True, train)
+
+
+def _halfway(held: Atlas, known_ms: Floats) -> bool:
+    """Whether halfway, or a third of the way, from P to P there is something like P: without it and without a pause
+    each P is conducted, and no train need be sought."""
+    if known_ms.size < 3:
+        return True
+    pp = float(typical(np.diff(known_ms)))
+    own = held.rows[np.clip(held.centre(known_ms), 0, held.size.size - 1)].mean(axis=0)
+    for share in (0.5, 1.0 / 3.0):
+        window = known_ms[:-1, None] + pp * share + HALFWAY_MS[None, :]
+        mean = held.rows[np.clip(held.centre(window), 0, held.size.size - 1)].mean(axis=0)
+        like = mean @ own / (np.linalg.norm(mean, axis=1) * np.linalg.norm(own) + 1e-12)
+        size = np.linalg.norm(mean, axis=1) / (np.linalg.norm(own) + 1e-12)
+        if ((like >= LIKE) & (size >= GAIN[0])).any():
+            return True
+    return False
 
 
 def _holds(held: Atlas, train: Train, known_ms: Floats) -> bool:
