@@ -11,6 +11,7 @@ from county import counties, devices, enrolment, sites
 from county.access import Action, Place, may
 from county.clocks import Sample
 from county.http import CurrentActor, CurrentLedger, permit
+from county.once import IdempotencyKey
 from county.problem import not_permitted, not_signed_in, problems
 from ledger.clock import SECOND, instant, iso
 from ledger.database import Transaction
@@ -58,10 +59,12 @@ class EnrolledDocument(BaseModel):
     dependencies=[permit(Action.PUBLIC)],
     responses=problems(401, 422, 429, 503),
 )
-async def enrol(body: EnrolmentDocument, request: Request, ledger: CurrentLedger) -> EnrolledDocument:
-    """Exchange a one-time code for the device's key, once."""
+async def enrol(
+    body: EnrolmentDocument, request: Request, ledger: CurrentLedger, key: IdempotencyKey = None
+) -> EnrolledDocument:
+    """Exchange a one-time code for the device's key, once; a repeat by the same long random key gets the same."""
     address = request.client.host if request.client else ""
-    done = await enrolment.exchange(ledger, body.code, body.name, address)
+    done = await enrolment.exchange(ledger, body.code, body.name, address, key)
     return EnrolledDocument(
         device=done.device,
         key=done.key,

@@ -3,17 +3,22 @@
 The county makes the code and gives it to the clinic on paper, as a QR or by telephone; whoever installs the device
 types it once. Sixteen letters of Crockford's base 32 are 80 bits, so that a hash of the code may lie in a stolen
 database for the days that it lives. The exchange is one compare-and-set on ``used_at``: of two that come at once one
-gets the key. A wrong, an expired and a used code get the same answer after the same time, and guessing is limited like
-that of passwords (:mod:`county.guesses`).
+gets the key. Over a village's line the answer may be lost, and the code would be too: so whoever sends a long random
+``Idempotency-Key`` gets a key that is made of it and of the code, and by the same again the same key. A wrong, an
+expired and a used code get the same answer after the same time, and guessing is limited like that of passwords
+(:mod:`county.guesses`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import secrets as chance
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from county import counties, devices, guesses, secrets, signin, sites
 from county.errors import BadHours, UnknownDevice
@@ -29,6 +34,7 @@ MOST_H = 720
 LETTERS = 16
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
+LEAST_NONCE = 32  # letters; a shorter one is no secret, and is let pass
 _ANYWHERE = ""  # guesses are counted here: a code does not say of which county it is
 
 _N = schema.enrolment.c
@@ -60,6 +66,12 @@ _END = (
         _N.expires_at > bindparam("now", type_=schema.Instant),
     )
     .values(expires_at=bindparam("now", type_=schema.Instant))
+)
+# Which device a code was exchanged for that is not expired yet.
+_USED = select(_N.county_id, _N.device_id).where(
+    _N.code_hash == bindparam("hashed"),
+    _N.used_at.is_not(None),
+    _N.expires_at > bindparam("now", type_=schema.Instant),
 )
 # Whose code this is, whatever became of it.
 _WHOSE = select(_N.county_id, _N.site_id, _N.used_at).where(_N.code_hash == bindparam("hashed"))
@@ -112,8 +124,9 @@ def begin(
     return made
 
 
-async def exchange(ledger: Ledger, code: str, name: str = "", address: str = "") -> Enrolled:
-    """The key for a code; ``name``: what the device calls itself.
+async def exchange(ledger: Ledger, code: str, name: str = "", address: str = "", nonce: str | None = None) -> Enrolled:
+    """The key for a code; ``name``: what the device calls itself; ``nonce``: the client's own, by which a repeat gets
+    the same key.
 
     The problem ``wrong-code`` (401) after :data:`county.signin.WRONG_AFTER_S`; ``too-often`` (429) with
     ``Retry-After``.
@@ -124,8 +137,12 @@ async def exchange(ledger: Ledger, code: str, name: str = "", address: str = "")
     now = ledger.clock.now()
     if wait := await ledger.aread(lambda connection: guesses.wait_s(connection, _ANYWHERE, keys, now)):
         raise signin.too_often(wait)
-    key, known = secrets.new(secrets.Kind.DEVICE), tidy(name)
-    done = await ledger.awrite(lambda tx: _exchange(tx, letters, key, known if is_usable(known) else None, address))
+    is_repeatable = nonce is not None and len(nonce) >= LEAST_NONCE
+    key = _derived(letters, nonce or "") if is_repeatable else secrets.new(secrets.Kind.DEVICE)
+    known = tidy(name) if is_usable(tidy(name)) else None
+    done = await ledger.awrite(lambda tx: _exchange(tx, letters, key, known, address))
+    if done is None and is_repeatable:
+        done = await ledger.aread(lambda connection: _again(connection, letters, key, now))
     if done is None:
         await ledger.awrite(lambda tx: _refused(tx, letters, keys, address))
         await asyncio.sleep(max(0.0, began + signin.WRONG_AFTER_S - loop.time()))
@@ -149,7 +166,7 @@ def wrong() -> Problem:
     return Problem(
         401,
         "wrong-code",
-        "注册码不对、已过期或已用过，请核对，或向县管理员要新的注册码。",
+        "开通码不对、已过期或已用过，请核对，或向县管理员要新的开通码。",
         "The code is wrong, expired or used: check it, or ask the county's administrator for a new one.",
     )
 
@@ -167,9 +184,28 @@ def _exchange(tx: Transaction, letters: str, key: str, name: str | None, address
             return None  # revoked since: the code opens nothing, and is used up
     tx.connection.execute(_GIVEN, {"county": county, "which": taken.id, "device": device})
     tx.audit(county, device, "device.enrol", site, detail={"enrolment": taken.id, "address": address})
-    named = counties.get(tx.connection, county)
+    return _enrolled(tx.connection, county, device, key, site)
+
+
+def _derived(letters: str, nonce: str) -> str:
+    """A key that only who has both can make: HMAC-SHA-256 of the nonce by the code."""
+    made = hmac.new(letters.encode("utf-8", "surrogatepass"), nonce.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return secrets.Kind.DEVICE + base64.urlsafe_b64encode(made.digest()).decode().rstrip("=")
+
+
+def _again(connection: Connection, letters: str, key: str, now: int) -> Enrolled | None:
+    """The answer to an exchange that was made by the same nonce, as long as the code is not expired."""
+    used = connection.execute(_USED, {"hashed": secrets.fingerprint(letters), "now": now}).first()
+    found = None if used is None else devices.by_key(connection, key)
+    if used is None or found is None or (found.county, found.id) != (used.county_id, used.device_id):
+        return None
+    return _enrolled(connection, found.county, found.id, key, found.site)
+
+
+def _enrolled(connection: Connection, county: str, device: str, key: str, site: str) -> Enrolled:
+    named = counties.get(connection, county)
     assert named is not None
-    return Enrolled(device, key, sites.need(tx.connection, county, site), named)
+    return Enrolled(device, key, sites.need(connection, county, site), named)
 
 
 def _refused(tx: Transaction, letters: str, keys: dict[str, str], address: str) -> None:

@@ -35,7 +35,7 @@ def show(made: Code, out: TextIO) -> None:
 
     segno.make(made.code, error="m", micro=False).terminal(out=out, compact=True)
     until = _local(made.expires_at)
-    print(f"一次性注册码，有效期至 {until}。 A one-time code, valid until {until}.", file=out)
+    print(f"一次性开通码，有效期至 {until}。 A one-time code, valid until {until}.", file=out)
 
 
 def rotate(ledger: Ledger, county: str | None, device: str, reason: str | None) -> str:
@@ -163,7 +163,7 @@ def _table(made: list[Step]) -> str:
     """A spreadsheet, with the mark by which Chinese Windows knows UTF-8."""
     out = io.StringIO()
     rows = csv.writer(out)
-    rows.writerow(("乡镇", "名称", "设备", "站点编号", "注册码", "有效期至"))
+    rows.writerow(("乡镇", "名称", "设备", "站点编号", "开通码", "有效期至"))
     for step in made:
         assert step.code is not None
         rows.writerow((*_named(step), step.site.id, step.code.code, _local(step.code.expires_at)))
@@ -181,13 +181,13 @@ def _sheet(made: list[Step]) -> str:
         drawn = segno.make(step.code.code, error="m", micro=False).svg_inline(scale=4)
         slips.append(
             f"<section>{drawn}<div><h2>{name}</h2><p>{where} · {device}</p><p><code>{step.code.code}</code></p>"
-            f"<p>一次性注册码，有效期至 {_local(step.code.expires_at)}</p></div></section>"
+            f"<p>一次性开通码，有效期至 {_local(step.code.expires_at)}</p></div></section>"
         )
     style = (
         "body{font:14px sans-serif}section{display:flex;gap:16px;align-items:center;border:1px dashed #888;"
         "padding:12px;margin:8px;break-inside:avoid}code{font-size:20px}h2{margin:0}p{margin:4px 0}"
     )
-    head = f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>注册码</title><style>{style}</style>'
+    head = f'<!doctype html><html lang="zh"><meta charset="utf-8"><title>开通码</title><style>{style}</style>'
     return head + "\n".join(slips)
 
 

@@ -100,6 +100,43 @@ def test_of_two_exchanges_at_once_one_gets_the_key(world: World) -> None:
     assert len(world.rows(schema.device)) == 2, "the world's own, and one"
 
 
+def test_an_answer_that_was_lost_is_given_again_by_the_same_nonce_and_by_no_other(
+    world: World, client: Browser
+) -> None:
+    code, mine, others = begin(world, hours=1).code, "n" * 43, "m" * 43
+
+    def ask(nonce: str | None) -> httpx.Response:
+        headers = {} if nonce is None else {"Idempotency-Key": nonce}
+        return client.post("/v1/devices/enrol", json={"code": code}, headers=headers)
+
+    first = ask(mine)
+    assert first.status_code == 201
+    assert first.json()["key"].startswith("ek_")
+    assert opens(client, first.json()["key"])
+    assert ask(mine).json() == first.json()
+    assert [ask(nonce).status_code for nonce in (others, None, "short")] == [401] * 3
+    assert len(audits(world, "device.enrol")) == 1
+    assert len(world.rows(schema.device)) == 2, "the world's own, and one"
+    world.ledger.write(lambda tx: devices.rotate(tx, world.county, first.json()["device"]))
+    assert ask(mine).status_code == 401, "its key was replaced since"
+    code = begin(world, hours=1).code
+    assert ask(mine).status_code == 201
+    world.clock.advance(3601)
+    assert ask(mine).status_code == 401, "a code that has expired opens nothing, whoever asks"
+
+
+@on_sqlite
+def test_two_codes_or_two_nonces_make_two_keys(world: World, client: Browser) -> None:
+    keys = {
+        client.post("/v1/devices/enrol", json={"code": begin(world).code}, headers={"Idempotency-Key": nonce}).json()[
+            "key"
+        ]
+        for nonce in ("n" * 43, "n" * 43, "m" * 43)
+    }
+    assert len(keys) == 3
+    assert {len(key) for key in keys} == {len(secrets.new(secrets.Kind.DEVICE))}
+
+
 def test_a_wrong_an_expired_and_a_used_code_learn_nothing_and_are_on_record(world: World, client: Browser) -> None:
     used, expired = begin(world).code, begin(world, hours=1).code
     assert enrol(client, used).status_code == 201
@@ -238,5 +275,5 @@ def test_over_http_a_revoked_key_gets_what_a_wrong_one_gets(world: World, client
 def test_the_problem_says_what_to_do_in_both_languages() -> None:
     problem = enrolment.wrong()
     assert isinstance(problem, Problem)
-    assert "注册码" in problem.zh
+    assert "开通码" in problem.zh
     assert "administrator" in problem.en

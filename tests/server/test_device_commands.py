@@ -65,7 +65,7 @@ def test_a_spreadsheet_is_tried_then_taken_and_its_codes_are_for_our_eyes_alone(
     assert done[:-1] == tried[:-1]
     assert stat.S_IMODE(codes.stat().st_mode) == 0o600
     head, *rows = csv.reader(io.StringIO(codes.read_text("utf-8-sig")))
-    assert head[4] == "注册码"
+    assert head[4] == "开通码"
     assert [row[:3] for row in rows] == [["柳河镇", "石桥村卫生室", "心电图机"], ["柳河镇", "<大湾村>", "心电图机"]]
     assert all(FORM.fullmatch(row[4]) for row in rows)
     with pytest.raises(Refusal, match="cannot be made"):
