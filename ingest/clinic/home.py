@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,18 @@ def enrol(to: str, code: str, name: str) -> str:
     host = urlsplit(to).hostname
     if not host or urlsplit(to).scheme not in ("http", "https"):
         raise RefusedError("ADDRESS", "地址应以 https:// 开头。", "The address must begin with https://.")
+    said = {"code": code.strip(), "name": name}
+    same = {"Idempotency-Key": secrets.token_urlsafe(32)}  # should the answer be lost, a repeat gets the same key
+
+    def ask() -> httpx.Response:
+        where = f"{to.rstrip('/')}/v1/devices/enrol"
+        return httpx.post(where, json=said, headers=same, timeout=30, trust_env=not is_loopback(host))
+
     try:
-        answer = httpx.post(
-            f"{to.rstrip('/')}/v1/devices/enrol",
-            json={"code": code.strip(), "name": name},
-            timeout=30,
-            trust_env=not is_loopback(host),
-        )
+        try:
+            answer = ask()
+        except httpx.TransportError:
+            answer = ask()
     except httpx.TransportError as error:
         why = type(error).__name__
         raise SendError(
