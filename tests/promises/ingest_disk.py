@@ -83,6 +83,22 @@ def traced(world: World, log: Path) -> Iterator[Traced]:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What a server did. ``before``: its database when it began; ``told``: what each request id stands for."""
+
+    before: bytes
+    told: dict[str, Told]
+    steps: list[Operation]
+
+
+def trace_of(world: World, log: Path, seed: int) -> Trace:
+    """Some uploads to a traced server, from its start to its orderly end."""
+    with traced(world, log) as server:
+        told = some_uploads(world, server.port, seed)
+    return Trace(server.before, told, read_trace(log, world.folder))
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a request brought, by the id that its answer carries."""
 

@@ -94,18 +94,28 @@ def test_a_receipt_survives_the_end_of_the_machine_behind_each_write(tmp_path: P
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed: lost un-synced writes cannot be replayed (apt-get install strace)")
     seed = seed_of("promise 1, writes and syncs")
-    world = make_world(f"sqlite:///{tmp_path / 'ecgnet.db'}", tmp_path)
+    until = time.monotonic() + SOAK_S / 2
+    trace = _power_cuts(tmp_path / "0", seed)
+    rounds = 1
+    while time.monotonic() < until:
+        _power_cuts(tmp_path / f"{rounds}", seed + rounds)
+        rounds += 1
+    never_synced = [step for step in trace.steps if step.kind not in ("sync-begins", "synced")]
+    with pytest.raises(AssertionError, match="a receipt without an exam"):  # a server that does not sync is found out
+        ingest_disk.Replay(trace.before, trace.told, random.Random(seed)).play(never_synced)
+
+
+def _power_cuts(folder: Path, seed: int) -> ingest_disk.Trace:
+    """One traced server, and every disk that its writes and syncs may have left behind."""
+    folder.mkdir()
+    world = make_world(f"sqlite:///{folder / ingest_disk.DATABASE}", folder)
     world.close()
-    with ingest_disk.traced(world, tmp_path / "trace") as traced:
-        told = ingest_disk.some_uploads(world, traced.port, seed)
-    trace = ingest_disk.read_trace(tmp_path / "trace", tmp_path)
-    replay = ingest_disk.Replay(traced.before, told, random.Random(seed))
-    replay.play(trace)
-    assert [step.file for step in trace if step.kind == "gone"] == [ingest_disk.WAL]  # it ended in good order
+    trace = ingest_disk.trace_of(world, folder / "trace", seed)
+    replay = ingest_disk.Replay(trace.before, trace.told, random.Random(seed))
+    replay.play(trace.steps)
+    assert [step.file for step in trace.steps if step.kind == "gone"] == [ingest_disk.WAL]  # it ended in good order
     assert replay.receipts >= 8
     assert replay.offsets >= 3
     assert replay.checkpoints >= 1, "the trace holds no checkpoint: the database file itself was never written"
-    never_synced = [step for step in trace if step.kind not in ("sync-begins", "synced")]
-    with pytest.raises(AssertionError, match="a receipt without an exam"):  # a server that does not sync is found out
-        ingest_disk.Replay(traced.before, told, random.Random(seed)).play(never_synced)
     tell("ingest 1", "sqlite", power_cuts=replay.states, uploads=replay.receipts, losses=0)
+    return trace
