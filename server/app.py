@@ -15,7 +15,6 @@ from starlette.middleware.gzip import GZipMiddleware
 import county.http
 import county.routes
 import ingest.quarantine_routes
-import ingest.quarantine_routes
 import ingest.routes
 import ingest.space
 import triage.ladder_routes
@@ -57,7 +56,6 @@ def make_app(ledger: Ledger, settings: Settings) -> FastAPI:
     for room in (
         county.routes.router,
         ingest.routes.router,
-        ingest.quarantine_routes.router,
         ingest.quarantine_routes.router,
         triage.routes.router,
         triage.ladder_routes.router,
