@@ -20,6 +20,8 @@ NAMES = {
     "H_RVH": Text("右室肥大", "Right ventricular hypertrophy"),
     "H_BVH": Text("双室肥大", "Biventricular hypertrophy"),
 }
+VOLTAGE_ALONE = Text("左室高电压（仅一项电压标准）", "LVH voltage criteria alone")
+"""What one family of voltage criteria is called: no single one proves hypertrophy (P5; CLINICAL.md §3.4)."""
 ATRIA = {
     "H_LAA": Text("左房异常", "Left atrial abnormality"),
     "H_RAA": Text("右房异常", "Right atrial abnormality"),
@@ -124,7 +126,15 @@ def _left(facts: Facts, verdict: Verdict) -> None:
         notes = ("STRAIN",) if strained else ()
         certainty = Certainty.PROBABLE if probable else Certainty.POSSIBLE
         verdict.add(
-            facts.finding("H_LVH", NAMES["H_LVH"], [counted, *strained], VOLTAGE, certainty, argued=argued, notes=notes)
+            facts.finding(
+                "H_LVH",
+                NAMES["H_LVH"] if probable else VOLTAGE_ALONE,
+                [counted, *strained],
+                VOLTAGE,
+                certainty,
+                argued=argued,
+                notes=notes,
+            )
         )
 
 

@@ -215,6 +215,13 @@ def test_what_a_rule_lacks_is_said_and_never_false(code: str, facts: Facts):
     assert code not in {f.code for f in verdict.findings}
 
 
+def test_one_voltage_criterion_is_called_voltage_and_two_families_hypertrophy():
+    one = {"aVL": {"r_mv": 1.0}, "V3": {"s_mv": -1.8001}}
+    two = {**one, "V1": {"s_mv": -2.0}, "V5": {"r_mv": 1.5}}
+    names = [next(f for f in interpret(heart(leads)).findings if f.code == "H_LVH").name.zh for leads in (one, two)]
+    assert names == ["左室高电压（仅一项电压标准）", "左室肥大"]
+
+
 def rbbb(v1_r2: float, s_ms: float, qrs_ms: float) -> Facts:
     v1: dict[str, float | None] = {
         "r_mv": 0.2,
