@@ -216,8 +216,8 @@ def test_what_a_rule_lacks_is_said_and_never_false(code: str, facts: Facts):
 
 
 def test_one_voltage_criterion_is_called_voltage_and_two_families_hypertrophy():
-    one = {"aVL": {"r_mv": 1.0}, "V3": {"s_mv": -1.8001}}
-    two = {**one, "V1": {"s_mv": -2.0}, "V5": {"r_mv": 1.5}}
+    one: dict[str, dict[str, float | None]] = {"aVL": {"r_mv": 1.0}, "V3": {"s_mv": -1.8001}}
+    two: dict[str, dict[str, float | None]] = {**one, "V1": {"s_mv": -2.0}, "V5": {"r_mv": 1.5}}
     names = [next(f for f in interpret(heart(leads)).findings if f.code == "H_LVH").name.zh for leads in (one, two)]
     assert names == ["左室高电压（仅一项电压标准）", "左室肥大"]
 
