@@ -135,6 +135,7 @@ SEE_CASE = row(      403, 403, 403, 403, 200, 200, 403, 404, 404, 403, 401)  # f
 SEE_CASES = row(     403, 403, 403, 403, 200, 200, 403, 200, 200, 403, 401)  # fmt: skip
 SEE_COUNTY = row(    403, 403, 403, 403, 200, 200, 403, 404, 200, 403, 401)  # fmt: skip
 FIGURES = row(       403, 403, 403, 403, 403, 200, 403, 404, 403, 403, 401)  # fmt: skip
+SEE_MERGES = row(    403, 403, 403, 403, 403, 200, 403, 200, 403, 403, 401)  # fmt: skip
 ACKNOWLEDGE = row(   403, 403, 403, 403, 200, 200, 403, 404, 404, 403, 401)  # fmt: skip
 DECIDE = row(        403, 403, 403, 403, 200, 403, 403, 403, 404, 403, 401)  # fmt: skip
 READ_BACK = row(     200, 200, 404, 404, 403, 403, 403, 403, 403, 404, 401)  # fmt: skip
@@ -241,6 +242,7 @@ TABLE: dict[tuple[str, str], tuple[dict[str, int], Ask]] = {
     ("POST", "/v1/cases/{case}/stop"): (STOP, action),
     ("POST", "/v1/patients/{patient}/merge"): (EDIT_COUNTY, another_patient),
     ("POST", "/v1/patients/{patient}/unmerge"): (EDIT_COUNTY, lambda _: {"json": {"reason": "不是同一人"}}),
+    ("GET", "/v1/merges"): (SEE_MERGES, plain),
     ("GET", "/v1/statements"): (SEE_CASES, plain),
     ("GET", "/v1/figures"): (FIGURES, plain),
     ("GET", "/v1/quarantine"): (FIGURES, plain),
