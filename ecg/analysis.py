@@ -107,13 +107,27 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Confidence:
+    """Probability that onset, peak and offset of each wave lie where a reader marks them, 0 … 1 (:mod:`ecg.confidence`
+    says how near); ``None`` where the wave is absent."""
+
+    p: tuple[float, float, float] | None = None
+    qrs: tuple[float, float, float] | None = None
+    t: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Waves:
-    """P, QRS and T of one beat, in one lead or globally; an absent wave is ``None``."""
+    """P, QRS and T of one beat, in one lead or globally; an absent wave is ``None``.
+
+    ``confidence`` says how sure a lead's marks are (:mod:`ecg.confidence`); global marks have none.
+    """
 
     beat: int
     p: Marks | None
     qrs: Marks | None
     t: Marks | None
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

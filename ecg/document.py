@@ -114,7 +114,11 @@ def _note(note: Note) -> dict[str, Any]:
 
 
 def _waves(w: Waves) -> dict[str, Any]:
-    return {"beat": w.beat, "p": _marks(w.p), "qrs": _marks(w.qrs), "t": _marks(w.t)}
+    out: dict[str, Any] = {"beat": w.beat, "p": _marks(w.p), "qrs": _marks(w.qrs), "t": _marks(w.t)}
+    if w.confidence is not None:
+        sure = (("p", w.confidence.p), ("qrs", w.confidence.qrs), ("t", w.confidence.t))
+        out["confidence"] = {name: None if three is None else list(three) for name, three in sure}
+    return out
 
 
 def _marks(marks: Marks | None) -> list[int | None] | None:

@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from ecg import beats as finding_beats
-from ecg.analysis import Analysis, AverageBeat, Beat, Grade, Kind, Marks, Measurements, Reversal, Waves
+from ecg.analysis import Analysis, AverageBeat, Beat, Confidence, Grade, Kind, Marks, Measurements, Reversal, Waves
 from ecg.arrays import Flags, Floats, Ints, counted
 from ecg.beats import Shapes
 from ecg.conditioning import FAST_BPM, Trace, clean, conditioned, measure_noise, settled
+from ecg.confidence import confidence
 from ecg.gather import gathered
 from ecg.interpret import Verdict, interpret, labels
 from ecg.kinds import kinds
@@ -266,8 +267,9 @@ def _assembled(
     if rendered is not None and beats:
         m = rendered.marks
         overall = _waves(m.p_global, m.qrs_global, m.t_global, trace.scale)
+        sure = _confidence(trace, rendered)
         for k in np.flatnonzero(trace.alive).tolist():
-            by_lead[trace.leads[k]] = _waves(m.p[:, k], m.qrs[:, k], m.t[:, k], trace.scale)
+            by_lead[trace.leads[k]] = _waves(m.p[:, k], m.qrs[:, k], m.t[:, k], trace.scale, [s[k] for s in sure])
     return Analysis(
         quality=judged,
         beats=beats,
@@ -283,9 +285,26 @@ def _assembled(
     )
 
 
-def _waves(p: Ints, qrs: Ints, t: Ints, scale: float) -> tuple[Waves, ...]:
-    rows = (_marks(part, scale) for part in (p, qrs, t))
-    return tuple(Waves(k, *three) for k, three in enumerate(zip(*rows, strict=True)))
+def _confidence(trace: Trace, rendered: Rendered) -> list[list[Confidence]]:
+    """How sure each beat's marks are in each lead: those of its shape."""
+    ms, none = trace.rate_hz / 1000.0, [Confidence()] * len(trace.leads)
+    shapes = [
+        none if shape is None else confidence(beat, shape, trace.alive, ms)
+        for beat, shape in zip(rendered.averages, rendered.outlines, strict=True)
+    ]
+    return [shapes[label] for label in rendered.shapes.labels.tolist()]
+
+
+def _waves(p: Ints, qrs: Ints, t: Ints, scale: float, sure: list[Confidence] | None = None) -> tuple[Waves, ...]:
+    rows = zip(_marks(p, scale), _marks(qrs, scale), _marks(t, scale), strict=True)
+    return tuple(Waves(k, *three, None if sure is None else _there(sure[k], *three)) for k, three in enumerate(rows))
+
+
+def _there(sure: Confidence, p: Marks | None, qrs: Marks | None, t: Marks | None) -> Confidence:
+    """The shape's confidence, for the waves that this beat has."""
+    if p is not None and qrs is not None and t is not None:
+        return sure
+    return Confidence(None if p is None else sure.p, None if qrs is None else sure.qrs, None if t is None else sure.t)
 
 
 def _marks(part: Ints, scale: float) -> list[Marks | None]:
