@@ -8,6 +8,7 @@ import numpy as np
 
 from ecg.analysis import Argument, Certainty, Kind
 from ecg.arrays import typical
+from ecg.interpret import foci
 from ecg.interpret.facts import Facts, Verdict, ventricular_runs
 from ecg.interpret.logic import Test, compare
 from ecg.interpret.p_profile import Wave
@@ -92,7 +93,7 @@ def rhythm(facts: Facts, verdict: Verdict, wave: Wave | None) -> bool:
         compare(None, "rr_sd_share", float(r.rr_ms.std() / r.rr_ms.mean()), "<", limit("escape", "rr_sd")),
         compare(None, "p_shared", wave.shared, "<", limit("junctional", "absent_shared")),
     ]
-    if not all(t.true for t in tests) or m.heart_rate_bpm > limit("rhythm", "tachy_bpm"):
+    if not all(t.true for t in tests) or not foci.visible(facts) or m.heart_rate_bpm > limit("rhythm", "tachy_bpm"):
         return False
     if wave.height_mv >= limit("junctional", "absent_mv"):
         return False

@@ -16,7 +16,7 @@ from ecg.interpret import av_block
 from ecg.interpret.facts import Facts, Verdict
 from ecg.interpret.logic import compare
 from ecg.interpret.p_profile import Wave
-from ecg.interpret.p_train import HALF_P_MS, STEP_MS, Atlas, atlas, search
+from ecg.interpret.p_train import HALF_P_MS, LEADS, STEP_MS, Atlas, atlas, search
 from ecg.marks import NOWHERE
 from ecg.recording import Text
 
@@ -69,6 +69,14 @@ def is_wave(facts: Facts, wave: Wave | None) -> bool:
         and wave.height_mv >= limit("foci", "height_mv")
         and wave.pr_ms <= limit("foci", "fast_pr_ms")
     )
+
+
+def visible(facts: Facts) -> bool:
+    """Whether a P could be seen at all: where QRS itself is tiny (gain, electrodes), so is P."""
+    sizes = [facts.value(n, "qrs_pp_mv") for n in LEADS]
+    return max((v for v in sizes if v is not None), default=0.0) >= facts.rules.limit("foci", "visible_qrs_mv") and (
+        facts.value("II", "qrs_pp_mv") or 0.0
+    ) >= facts.rules.limit("foci", "visible_ii_mv")
 
 
 def fast_sinus(facts: Facts, wave: Wave | None) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ecg.analysis import Argument, Certainty, Evidence, Kind
 from ecg.arrays import floats
+from ecg.interpret import foci
 from ecg.interpret.facts import Facts, Verdict
 from ecg.interpret.logic import compare
 from ecg.interpret.p_profile import Wave
@@ -59,7 +60,7 @@ def interpret(facts: Facts, verdict: Verdict, wave: Wave | None) -> bool:
     narrow = compare(None, "qrs_ms", m.qrs_ms, "<", limit("conduction", "bbb_ms"))
     if not regular.true or not narrow.true:
         return False
-    if wave is None:
+    if wave is None or not foci.visible(facts):
         for code in ("R_JESC", "R_AJR", "R_JUNC", "R_JT"):
             verdict.skip(code, ("P",), WHY_P)
         return False

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.analysis import Analysis, Beat, Grade, Kind, LeadQuality, Measurements, Quality
+from ecg.analysis import Analysis, Beat, Grade, Kind, LeadMeasurements, LeadQuality, Measurements, Quality
 from ecg.interpret import escape, sinoatrial
 from ecg.interpret.facts import Facts, Rhythm, Verdict
 from ecg.interpret.p_profile import Wave
@@ -87,7 +87,8 @@ def facts(rr: list[float], kinds: str = "", qrs_ms: float = 90.0, without_p: tup
     blank, distance = np.empty(0), np.array(rr)
     rhythm = Rhythm(beats, distance, distance, 1.0, 10.0, 0.4, 1.0, 0.99, blank, blank, blank, blank, 0.0)
     return Facts(
-        Measurements(heart_rate_bpm=60000.0 / float(distance.mean()), qrs_ms=qrs_ms, max_rr_ms=max(rr)), PatientFacts(),
+        Measurements(heart_rate_bpm=60000.0 / float(distance.mean()), qrs_ms=qrs_ms, max_rr_ms=max(rr),
+                     leads={"II": LeadMeasurements(qrs_pp_mv=1.0)}), PatientFacts(),
         Quality(Grade.A, {n: LeadQuality(Grade.A) for n in STANDARD_LEADS}), load("udmi-2018"), rhythm, STANDARD_LEADS,
         None, 1000.0, None, 0.0, frozenset(), True, True, marks=marks,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ecg
-from ecg.analysis import Analysis, Beat, Grade, Kind, LeadQuality, Measurements, Quality
+from ecg.analysis import Analysis, Beat, Grade, Kind, LeadMeasurements, LeadQuality, Measurements, Quality
 from ecg.interpret import foci, junctional
 from ecg.interpret.facts import Facts, Rhythm, Verdict
 from ecg.interpret.p_profile import Wave
@@ -119,14 +119,17 @@ def test_fibrillation_and_sinus_rhythm_have_no_several_foci(seed: int):
         assert not codes & {"R_MAT", "R_WAP"}
 
 
-def facts(rate: float, qrs_ms: float = 90.0, p_share: float | None = 0.0, spread: float = 0.0) -> Facts:
+def facts(
+    rate: float, qrs_ms: float = 90.0, p_share: float | None = 0.0, spread: float = 0.0, qrs_mv: float = 1.0
+) -> Facts:
     """Regular beats without a signal."""
     rr = np.array([60000.0 / rate * (1.0 + spread * (-1.0) ** k) for k in range(11)])
     blank = np.empty(0)
     beats = tuple(Beat(k, 400 * k, Kind.DOMINANT) for k in range(12))
     rhythm = Rhythm(beats, rr, rr, p_share, 10.0, 0.4, 1.0, 0.99, blank, blank, blank, blank, 0.0)
     return Facts(
-        Measurements(heart_rate_bpm=rate, qrs_ms=qrs_ms), PatientFacts(),
+        Measurements(heart_rate_bpm=rate, qrs_ms=qrs_ms, leads={"II": LeadMeasurements(qrs_pp_mv=qrs_mv)}),
+        PatientFacts(),
         Quality(Grade.A, {n: LeadQuality(Grade.A) for n in STANDARD_LEADS}), load("udmi-2018"), rhythm, STANDARD_LEADS,
         None, 500.0, None, 0.0, frozenset(), True, True,
     )  # fmt: skip
@@ -217,8 +220,10 @@ def test_a_p_that_runs_backwards():
 
 
 def test_where_p_cannot_be_seen_the_junction_is_not_assessed():
-    verdict = Verdict()
-    junctional.interpret(facts(75.0), verdict, None)
+    for held, seen in ((facts(75.0), None), (facts(75.0, qrs_mv=0.49), NONE)):
+        verdict = Verdict()
+        junctional.interpret(held, verdict, seen)
+        assert not verdict.findings
     assert {n.code for n in verdict.not_assessed} == {"R_JESC", "R_AJR", "R_JUNC", "R_JT"}
 
 
