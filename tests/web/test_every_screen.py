@@ -102,6 +102,11 @@ def _fill_county(transaction: Transaction, world: World) -> list[str]:
     for number, site in enumerate(added[:300]):  # all but some count, three of them are too quiet
         silent = {"silent_at": transaction.now - 7 * HOUR} if number % 110 == 55 else {}
         transaction.connection.execute(update(schema.site).where(schema.site.c.id == site).values(**live, **silent))
+    keys = [devices.add(transaction, world.county, site)[1] for site in added[::40]]
+    beat = {"seen_at": transaction.now, "waiting": 2, "waiting_since_at": transaction.now - HOUR}
+    trained = {"trained_at": transaction.now}
+    transaction.connection.execute(update(schema.site).where(schema.site.c.id == added[-1]).values(**trained))
+    transaction.connection.execute(update(schema.device).where(schema.device.c.site_id == added[0]).values(**beat))
     secret = passwords.hash_password(PASSWORD)
     people.add(transaction, world.county, "沈主任", Role.CARDIOLOGIST, secret, phone="000-5550-130")
     people.add(transaction, world.county, "唐协调", Role.COORDINATOR, secret)
@@ -109,7 +114,7 @@ def _fill_county(transaction: Transaction, world: World) -> list[str]:
     rosters.add(transaction, world.county, "first", world.people["何立"], now + 9 * HOUR, now + 21 * HOUR)
     rosters.add(transaction, world.county, "first", world.people["周敏"], now + 40 * HOUR, now + 100 * HOUR)
     rosters.add(transaction, world.county, "backup", world.people["何立"], now + 23 * HOUR, now + 168 * HOUR)
-    return [devices.add(transaction, world.county, site)[1] for site in added[::40]]
+    return keys
 
 
 def _morning(world: World, address: str, keys: list[str]) -> None:
@@ -288,6 +293,8 @@ def _tools(gallery: Gallery, desk: Page) -> None:
         gallery.judge(desk, f"desk-{name}-zh", twice=False)
         desk.keyboard.press("Escape")
         expect(desk.locator("dialog")).to_have_count(0)
+    _dialog(gallery, desk, "一线值班 周敏", "desk-on-call-zh", OLD, NARROW)
+    desk.set_viewport_size({"width": OLD[0], "height": OLD[1]})
 
 
 def _asked(gallery: Gallery, desk: Page, clinics: dict[str, Page]) -> None:

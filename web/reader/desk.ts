@@ -192,7 +192,7 @@ export function useDesk() {
 
   return {
     items, loaded, shown, waiting, held, rosters, open, reds, oranges, answering, feed,
-    openCase, showExam, drawn, act, sortIn, neighbour, close: () => { open.value = null }, reload: () => { void reload(false) },
+    openCase, showExam, drawn, act, sortIn, neighbour, fetchRosters, close: () => { open.value = null }, reload: () => { void reload(false) },
     retry: () => { const it = open.value; if (it) { change(it.case, { trouble: null }); void reload(false); void showExam(it.case, it.exam, true) } },
   }
 }
