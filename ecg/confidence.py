@@ -56,9 +56,9 @@ def _middle(values: Ints) -> Floats:
     ordered = floats(np.sort(values, axis=0))
     half = ordered.shape[0] // 2
     if not ordered.shape[0]:
-        return np.zeros(values.shape[1])
+        return floats(np.zeros(values.shape[1]))
     if ordered.shape[0] % 2:
-        return ordered[half]
+        return floats(ordered[half])
     return floats(0.5 * (ordered[half - 1] + ordered[half]))
 
 
