@@ -20,10 +20,10 @@ import pytest
 from tests.promises import ingest_disk
 from tests.promises.ingest_house import CutError, Line, Nursery, Parcel, assert_nothing_lost_or_doubled, nodes
 from tests.promises.soaking import SOAK_S, seed_of, tell
-from tests.support.serving import World, free_port, make_world
+from tests.support.serving import World, free_port, make_world, wait_until
 
 CLINICS = 6
-KILLS = {"sqlite": 12, "postgresql": 6}
+KILLS = {"sqlite": 10, "postgresql": 6}
 WAYS = ("post", "whole", "pieces")
 
 
@@ -70,7 +70,10 @@ def test_a_receipt_survives_sigkill_at_any_instant(
         for clinic in clinics:
             clinic.start()
         while servers.kills < KILLS[engine] or time.monotonic() < until:
-            time.sleep(dice.uniform(0.02, 0.25))
+            if servers.kills % 2:  # every other kill comes only after a receipt, however slow the machine is
+                before = _receipts(clinics)
+                wait_until(lambda before=before: _receipts(clinics) > before, 60, "another receipt")
+            time.sleep(dice.uniform(0, 0.2))
             servers.kill(port)
             if servers.kills % 4 == 0:
                 _look_at(world, clinics)  # as the dead server left it
@@ -81,9 +84,13 @@ def test_a_receipt_survives_sigkill_at_any_instant(
             clinic.join(30)
             assert clinic.broken is None, clinic.broken
         receipts = _look_at(world, clinics)
-        assert receipts > servers.kills
+        assert receipts >= servers.kills // 2
         tell("ingest 1", engine, kills=servers.kills, uploads=receipts, losses=0, duplicates=0)
     world.close()
+
+
+def _receipts(clinics: list[Clinic]) -> int:
+    return sum(bool(parcel.receipts) for clinic in clinics for parcel in list(clinic.parcels))
 
 
 def _look_at(world: World, clinics: list[Clinic]) -> int:
