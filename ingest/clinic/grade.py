@@ -23,6 +23,8 @@ def looks_unfinished(parts: Sequence[tuple[str, bytes]]) -> bool:
         ecg.read(dict(parts))
     except Unreadable as error:
         return error.code in UNFINISHED
+    except Exception:  # noqa: BLE001 (our mistake must not keep the ECG out of the spool)
+        return False
     return False
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 SMALL_BYTES = 16 * 1024
-"""Goes whole with the request that begins its upload, the first time: on 30 kbit/s in four seconds, and lost if the line
+"""Goes whole with the request that begins its upload, the first time: on 30 kbit/s in four seconds, lost if the line
 breaks. A larger one pays a round trip more, and what came of it is kept."""
 
 PIECE_BYTES = 256 * 1024

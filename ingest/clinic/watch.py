@@ -82,7 +82,7 @@ class Watcher:
         if not self._has_begun:
             self._begin(found)
         headers = self._named(found)
-        kept = [number for ready in self.finder.look(now, found, headers) if (number := self._take(ready, now))]
+        kept = [number for ready in self.finder.look(now, found, headers) if (number := self._taken(ready, now))]
         self._took_s = time.monotonic() - began
         return kept
 
@@ -116,6 +116,15 @@ class Watcher:
                 with contextlib.suppress(OSError):
                     self._headers[path] = seen, named_in(Path(path))
         return {path: named for path, (_, named) in self._headers.items()}
+
+    def _taken(self, ready: Ready, now: float) -> int | None:
+        """One recording; what goes wrong with it must not hold up the next."""
+        try:
+            return self._take(ready, now)
+        except Exception as error:  # noqa: BLE001
+            print(f"watch: {type(error).__name__}", file=sys.stderr, flush=True)  # no name, no path
+            self.finder.busy(ready, now)
+            return None
 
     def _take(self, ready: Ready, now: float) -> int | None:
         try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,19 +55,24 @@ def names(spool: Spool) -> list[str]:
     return [ecg.name for ecg in reversed(spool.newest())]
 
 
+def untouched(cart: Path) -> dict[Path, tuple[int, int, int]]:
+    """What a change would show of each file (reading one may move its last access)."""
+    return {path: ((at := path.stat()).st_size, at.st_mtime_ns, at.st_ino) for path in cart.rglob("*")}
+
+
 def test_a_pair_is_kept_whole_and_nothing_in_the_folder_is_touched(cart: Path, spool: Spool) -> None:
     (cart / "sub").mkdir()
     (cart / "sub" / "55.dat").write_bytes(SIGNALS)
     made = watcher(cart, spool)
     assert seconds(made, 0, 5) == []
     (cart / "sub" / "55.hea").write_bytes(HEADER)
-    before = {path: path.stat() for path in cart.rglob("*")}
+    before = untouched(cart)
     (which,) = seconds(made, 6, 8)
     parcel = spool.parcel(which)
     assert parcel is not None
     told = grade.grade(parcel.name, parcel.data)
     assert (told["leads"], told["seconds"]) == (12, 10.0)
-    assert {path: path.stat() for path in cart.rglob("*")} == before
+    assert untouched(cart) == before
     assert len(parcel.data) < len(SIGNALS) * 0.9, "it is packed for a thin line"
 
 
@@ -137,6 +143,25 @@ def test_a_folder_that_goes_away_and_comes_back_sends_nothing_twice(cart: Path, 
     shutil.move(moved, cart)
     assert seconds(made, 6, 8, 20) == []
     assert not made.is_gone
+
+
+def test_what_goes_wrong_with_one_file_does_not_hold_up_the_next(
+    cart: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.bin", "b.bin"):
+        (cart / name).write_bytes(name.encode())
+    put = Spool.put
+
+    def put_all_but_a(self: Spool, name: str, *more: Any) -> Any:
+        if name == "a":
+            raise RuntimeError("王建国")
+        return put(self, name, *more)
+
+    monkeypatch.setattr(Spool, "put", put_all_but_a)
+    monkeypatch.setattr("ecg.read", lambda _: 1 / 0)  # our mistake must not keep the ECG out of the spool
+    assert len(seconds(watcher(cart, spool), 0, 2, 4)) == 1
+    assert names(spool) == ["b"]
+    assert capsys.readouterr().err == "watch: RuntimeError\n" * 2
 
 
 def test_a_full_disk_is_said_and_the_file_is_kept_as_soon_as_there_is_room(cart: Path, spool: Spool) -> None:
