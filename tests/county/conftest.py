@@ -14,6 +14,7 @@ from ledger.clock import ManualClock
 from ledger.database import Ledger, make_engine
 from ledger.migrate import migrate
 from tests.county.world import PASSWORD, World
+from tests.support import needs, postgres
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +42,32 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def empty_database(_postgres_cluster: postgres.Cluster | None) -> Iterator[str | None]:
+    """The same on PostgreSQL, where there is one."""
+    if _postgres_cluster is None:
+        yield None
+        return
+    url = _migrated(_postgres_cluster.create_database())
+    yield url
+    _postgres_cluster.drop_database(url)
+
+
+@pytest.fixture
+def postgres_url(_postgres_cluster: postgres.Cluster | None, empty_database: str | None) -> Iterator[str]:
+    """A migrated PostgreSQL database of the test's own."""
+    if _postgres_cluster is None:
+        needs.missing(needs.POSTGRESQL, "no server on PATH or in /usr/lib/postgresql, and no wheel; try `make test`")
+    url = _postgres_cluster.create_database(empty_database)
+    yield url
+    _postgres_cluster.drop_database(url)
+
+
 @pytest.fixture
 def ledger(engine_url: str, empty_file: Path) -> Iterator[Ledger]:
     """An empty ledger with a clock that the test moves."""
     if engine_url.startswith("sqlite:///"):
         shutil.copy(empty_file, engine_url.removeprefix("sqlite:///"))
-    else:
-        _migrated(engine_url)
     opened = Ledger.open(engine_url, ManualClock())
     yield opened
     opened.close()

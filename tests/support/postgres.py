@@ -80,14 +80,16 @@ class Cluster:
         """`postgresql+psycopg://…` over the unix socket; there is no port and no password."""
         return f"postgresql+psycopg://ecgnet@/{database}?host={self.folder}"
 
-    def create_database(self) -> str:
-        """A new, empty database; its URL."""
+    def create_database(self, like: str | None = None) -> str:
+        """A new, empty database, or a copy of the one at the URL ``like`` (to which nobody is connected); its URL."""
         import psycopg
         from psycopg import sql
 
         name = f"t_{secrets.token_hex(6)}"
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            template = "template0" if like is None else self._name(like)
+            words = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            connection.execute(words)
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -95,9 +97,13 @@ class Cluster:
         import psycopg
         from psycopg import sql
 
-        name = url.removeprefix("postgresql+psycopg://ecgnet@/").partition("?")[0]
+        name = self._name(url)
         with psycopg.connect(self._dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @staticmethod
+    def _name(url: str) -> str:
+        return url.removeprefix("postgresql+psycopg://ecgnet@/").partition("?")[0]
 
     def _dsn(self) -> str:
         return f"host={self.folder} user=ecgnet dbname=postgres"
