@@ -11,6 +11,7 @@ matter of time runs as long as it runs. First come ``--signals`` damaged signals
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -54,6 +55,7 @@ def run(path: Path, each_s: float, figures: Figures) -> bool:
         _, marked, told = line.partition("SOAK {")
         if marked:
             add(figures, json.loads("{" + told))
+            print(f"  {told.rstrip('}')}")
         elif "ECGNET_SEED=" in line and done.returncode == 0:
             print(f"  {line.lstrip('.')}")
     print(f"  {'held' if done.returncode == 0 else 'BROKEN'}, {time.monotonic() - began:.0f} s", flush=True)
@@ -98,9 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
     began, rounds, held = time.monotonic(), 0, True
     figures: Figures = {}
-    while held and (rounds == 0 or time.monotonic() - began < given.minutes * 60):
-        held = all(run(path, given.each, figures) for path in files)
-        rounds += 1
+    with contextlib.suppress(KeyboardInterrupt):  # what was shown until then is shown
+        while held and (rounds == 0 or time.monotonic() - began < given.minutes * 60):
+            held = all(run(path, given.each, figures) for path in files)
+            rounds += 1
     print(table(figures))
     minutes = (time.monotonic() - began) / 60
     print(f"soak: {rounds} rounds in {minutes:.1f} min, {'all kept' if held else 'broken in the last'}")
