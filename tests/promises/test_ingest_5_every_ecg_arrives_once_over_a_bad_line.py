@@ -28,7 +28,7 @@ from tests.support.serving import World, free_port, make_world
 
 VILLAGES = 100
 LEADS, RATE_HZ, SECONDS = 8, 200, 10
-WEATHER = Weather(bits_per_s=64_000, calm_s=(1.5, 4.0))
+WEATHER = Weather(bits_per_s=64_000, calm_s=(1.0, 3.0))
 
 
 def ecgs(count: int) -> list[bytes]:
@@ -66,8 +66,8 @@ def test_every_ecg_arrives_once_over_a_bad_line(nursery: Nursery, quick_folder: 
         assert receipts == count
         assert len(world.rows(schema.exam)) == count
         happened = lines.happened
-        assert happened["reset"] >= count // 4, happened
-        assert min(happened["stall"], happened["half-close"]) >= 5, happened
+        assert happened["reset"] >= count // 10, happened
+        assert min(happened["stall"], happened["half-close"]) >= 3, happened
         tell("ingest 5", "sqlite", uploads=receipts, losses=0, duplicates=0, **happened)
     world.close()
 
