@@ -76,10 +76,13 @@ def _recognise(parts: Parts) -> tuple[str, Format]:
     found = [(name, form) for name in parts.names if (form := _sniff(parts.need(name))) is not None]
     masters = [(name, form) for name, form in found if form.word == "wfdb" and wfdb.is_master(parts.need(name))]
     headers = [(name, form) for name, form in found if form.word == "wfdb" and wfdb.is_header_name(name)]
-    texts = [
-        (name, form) for name, form in found if form.word != "wfdb" or not headers
-    ]  # a note may look like a header
-    candidates = masters or headers + texts
+    # A note may look like a header, and samples like any format that is known by a few bytes.
+    others = [
+        (name, form)
+        for name, form in found
+        if not (headers and (form.word == "wfdb" or any(wfdb.mentions(parts.need(h), name) for h, _ in headers)))
+    ]
+    candidates = masters or headers + others
     if len(candidates) == 1:
         return candidates[0]
     if found:

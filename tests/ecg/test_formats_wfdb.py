@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecg.errors import Unreadable
-from ecg.formats import read
+from ecg.formats import read, scp
 from ecg.formats.foreign import library
 from ecg.formats.wfdb_samples import CODECS
 from ecg.formats.wfdb_write import wfdb_parts, wfdb_zip
@@ -202,6 +202,17 @@ def test_what_is_written_reads_back(
     assert back.microvolts_per_count is not None
     limits = np.array(back.microvolts_per_count)[:, None] / 1000 * 0.5 + 1e-9
     assert np.all(np.nan_to_num(np.abs(back.millivolts - millivolts)) <= limits)
+
+
+def test_samples_that_look_like_another_format_stay_samples_of_their_header() -> None:
+    """A few bytes of a `.dat` may be any format's mark; Hypothesis met a record that was taken for SCP-ECG."""
+    counts = np.zeros(600, dtype="<i2")
+    counts[8:11] = np.frombuffer(b"SCPECG", dtype="<i2")
+    assert scp.sniff(counts.tobytes())
+    header = b"demo 1 500 600\ndemo.dat 16 1000/mV 16 0 0 0 0 II\n"
+    back = read({"demo.hea": header, "demo.dat": counts.tobytes()})
+    assert back.format == "wfdb"
+    np.testing.assert_array_equal(back.millivolts[0], counts / 1000)
 
 
 def test_the_writer_is_deterministic_and_refuses_names_that_are_paths() -> None:
