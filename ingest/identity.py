@@ -4,16 +4,22 @@ Two exams are of one patient if they carry the same health card, or the same val
 date and sex at the same site, and nothing else speaks against it: a value that a site types for several names joins
 nobody. The ID number is GB 11643-1999: 17 digits and a check
 digit by ISO 7064 MOD 11-2. A number whose check digit is wrong was mistyped: it is kept as it was said, and joins
-nobody. Strangers are welcome: without any of these a row of its own is made.
+nobody.
+
+Strangers are welcome (无名氏): an ECG without name, card and ID number gets a patient of its own with a temporary
+number, ``20261124-1432-K7``, from the minute of its receipt, as emergency rooms call them; it is no count, from which a
+clinic could tell how many strangers others had. Who it was is said later: for this ECG (:func:`identify`), or by
+merging the record with another, which two people do and can undo.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, bindparam, insert, select, update
@@ -35,6 +41,17 @@ _SEXES = {
 """GB/T 2261.1 counts 1 male, 2 female; its 0 and 9 are unknown."""
 
 _SEX_UNKNOWN = frozenset({"unknown", "other", "u", "o", "0", "9", "未知", "不详", ""})
+NOBODY = frozenset(
+    {
+        *("无名氏", "无名", "佚名", "未知", "未知姓名", "姓名不详", "不详", "匿名", "无"),
+        *("unknown", "anonymous", "noname", "none", "null", "n/a"),
+    }
+)
+"""What stands in a name's place where nobody knows it: it joins nobody."""
+
+CHINA = timezone(timedelta(hours=8))
+"""A day begins at the county's midnight; one zone for the whole country, no summer time."""
+
 _DATES = (
     re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII),
     re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.ASCII),
@@ -58,6 +75,11 @@ class Identity:
     def valid_id_number(self) -> str | None:
         """The ID number if its check digit is right."""
         return self.id_number if self.id_number is not None and is_valid_id_number(self.id_number) else None
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nothing says who it is; birth date and sex alone do not."""
+        return self.name is None and self.id_number is None and self.card is None
 
     def filled_from(self, other: Identity) -> Identity:
         """This identity, with what it lacks taken from ``other``; a valid ID number replaces a mistyped one."""
@@ -165,6 +187,22 @@ def _number(value: Any) -> str | None:
     return None if text is None else re.sub(r"[\s-]", "", text).upper() or None
 
 
+def _name(value: Any) -> str | None:
+    """A name, unless it says that nobody knows it."""
+    text = _text(value)
+    return None if text is None or (_folded(text) or "").strip(".。?？-") in {*NOBODY, ""} else text
+
+
+def _card(value: Any) -> str | None:
+    """A health card's number. The code of an electronic health card (电子健康卡) is 64 hexadecimal digits; in its QR
+    picture, what changes from one showing to the next follows behind a colon: that is no part of it.
+    """
+    number = _number(value)
+    if number is not None and (code := re.match(r"[0-9A-F]{64}(?=:)", number)):
+        return code[0]
+    return number
+
+
 def _birth_date(value: Any) -> str | None:
     text = _text(value)
     if text is None:
@@ -186,9 +224,9 @@ def _sex(value: Any) -> str | None:
 
 
 _READERS: dict[str, Callable[[Any], str | None]] = {
-    "name": _text,
+    "name": _name,
     "id_number": _number,
-    "card": _number,
+    "card": _card,
     "birth_date": _birth_date,
     "sex": _sex,
 }
@@ -224,18 +262,46 @@ def of_patient(transaction: Transaction, county: str, patient: str) -> Identity:
     return _identity(transaction.connection.execute(_BY_ID, {"county": county, "which": patient}).mappings().one())
 
 
-def find_or_create(transaction: Transaction, county: str, site: str, identity: Identity) -> str | None:
-    """The id of the patient's row, which then knows what ``identity`` adds; ``None`` if nothing was said at all."""
-    if not identity:
-        return None
+def find_or_create(transaction: Transaction, county: str, site: str, identity: Identity) -> str:
+    """The id of the patient's row, which then knows what ``identity`` adds; a stranger gets a row and a number."""
+    found = _found(transaction, county, site, identity)
+    if found is not None:
+        return found
+    patient = new_id()
+    row = {"county_id": county, "id": patient, "site_id": site, "created_at": transaction.now, **asdict(identity)}
+    row["number"] = temporary_number(transaction.now) if identity.is_stranger else None
+    transaction.connection.execute(_INSERT, row)
+    return patient
+
+
+def identify(
+    transaction: Transaction, county: str, site: str, patient: str, known: Identity, said: Identity
+) -> tuple[str, bool]:
+    """Whose an exam is once ``said`` is known of its ``patient``: that of somebody known before if ``patient`` was a
+    stranger, else the same, whose row learns what it lacked (and whether it did).
+    """
+    if known.is_stranger and not said.is_stranger:
+        found = _found(transaction, county, site, said.filled_from(known))
+        if found is not None:
+            return found, False
+    return patient, fill(transaction, county, patient, known, said)
+
+
+def temporary_number(now: int) -> str:
+    """A stranger's number: day and minute in China, and two letters or digits for those of the same minute."""
+    at = datetime.fromtimestamp(now // 1_000_000, CHINA)
+    return f"{at:%Y%m%d-%H%M}-{secrets.choice(_PLAIN)}{secrets.choice(_PLAIN)}"
+
+
+_PLAIN = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # nothing that is read for another on a telephone: no 0, 1, I, O
+
+
+def _found(transaction: Transaction, county: str, site: str, identity: Identity) -> str | None:
     for patient, known in _candidates(transaction, county, site, identity):
         if not known.excludes(identity):
             fill(transaction, county, patient, known, identity)
             return patient
-    patient = new_id()
-    row = {"county_id": county, "id": patient, "site_id": site, "created_at": transaction.now, **asdict(identity)}
-    transaction.connection.execute(_INSERT, row)
-    return patient
+    return None
 
 
 def fill(transaction: Transaction, county: str, patient: str, known: Identity, said: Identity) -> bool:

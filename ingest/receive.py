@@ -273,8 +273,9 @@ def _identified(
         return patient, conflicts, False
     known = identities.of_patient(transaction, county, row["patient_id"])
     if not known.differs(said.identity):
-        is_filled = identities.fill(transaction, county, row["patient_id"], known, said.identity)
-        return row["patient_id"], conflicts, is_filled
+        site, whose = row["site_id"], row["patient_id"]
+        patient, is_filled = identities.identify(transaction, county, site, whose, known, said.identity)
+        return patient, conflicts, is_filled
     other = asdict(said.identity)
     if all(any(conflict.get(name) != other[name] for name in other) for conflict in conflicts):
         conflicts.append({**other, "at": iso(transaction.now), "sender": sender})

@@ -351,7 +351,9 @@ def _hold(rated: Rated) -> dict[str, Any] | None:
 def _join(transaction: Transaction, rated: Rated, case: Row[Any]) -> None:
     exam, colour = rated.exam, rated.rating.colour
     calls = RANK[colour] < case.rank or _asks_for_more(rated, case) or _is_elsewhere(transaction, rated, case)
-    patient = case.patient_id or _patient(transaction.connection, exam)
+    patient = case.patient_id
+    if patient is None or exam.id == case.exam_id:  # a stranger's exam whose name came later
+        patient = _patient(transaction.connection, exam)
     # until the batch gives the event its number, nobody can have seen this
     values: dict[str, Any] = {"seq": UNNUMBERED, "patient_id": patient}
     if rated.twins and case.held is None and case.closed_at is None:

@@ -66,9 +66,11 @@ class Evidence(Document):
 
 
 class Patient(Document):
-    """Who it is, as far as known; of the number only the last four digits."""
+    """Who it is, as far as known; of the ID number only the last four digits. `number`: what somebody without a name
+    is called until then (无名氏 `20261124-1432-K7`)."""
 
     name: str | None
+    number: str | None
     sex: str | None
     age_years: float | None
     id_tail: str | None

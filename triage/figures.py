@@ -61,7 +61,7 @@ def _nameless(item: dict[str, Any]) -> dict[str, Any]:
     kept = (
         None
         if patient is None
-        else {"name": None, "sex": patient["sex"], "age_years": patient["age_years"], "id_tail": None}
+        else {"name": None, "number": None, "sex": patient["sex"], "age_years": patient["age_years"], "id_tail": None}
     )
     return {**item, "patient": kept}
 

@@ -75,7 +75,7 @@ _LISTED = (
         *(
             getattr(alias.c, column).label(f"{which}_{column}")
             for which, alias in (("kept", _kept), ("merged", _merged))
-            for column in ("name", "sex", "birth_date", "id_number", "site_id")
+            for column in ("name", "number", "sex", "birth_date", "id_number", "site_id")
         ),
     )
     .join(_kept, _is(_kept, _M.kept_id))
@@ -134,8 +134,14 @@ def listed(connection: Connection, actor: Actor) -> list[dict[str, Any]]:
     ]
 
 
+def stranger(number: str | None) -> str | None:
+    """What somebody is called whose name nobody knows: 无名氏 and the temporary number (:mod:`ingest.identity`)."""
+    return None if number is None else f"无名氏 {number}"
+
+
 def _record(row: Row[Any], which: str, sites: dict[str, str]) -> dict[str, Any]:
     known = {column: getattr(row, f"{which}_{column}") for column in ("name", "sex", "birth_date")}
+    known["name"] = known["name"] or stranger(getattr(row, f"{which}_number"))
     number = getattr(row, f"{which}_id_number")
     return {**known, "id_tail": number[-4:] if number else None, "site_name": sites[getattr(row, f"{which}_site_id")]}
 

@@ -45,6 +45,7 @@ _CASES = (
         schema.patient.c.sex,
         schema.patient.c.birth_date,
         schema.patient.c.id_number,
+        schema.patient.c.number,
         _owner.c.name.label("owner_name"),
         _seer.c.name.label("seer_name"),
         _answerer.c.name.label("answerer_name"),
@@ -239,9 +240,10 @@ def _patient(row: Any) -> dict[str, Any] | None:
     age = age_years(row.birth_date, row.received_at)
     age = facts.get("age_years") if age is None else age
     tail = row.id_number[-4:] if row.id_number else None
-    if row.patient_name is None and sex is None and age is None and tail is None:
+    number = row.number if row.patient_name is None else None
+    if row.patient_name is None and number is None and sex is None and age is None and tail is None:
         return None
-    return {"name": row.patient_name, "sex": sex, "age_years": age, "id_tail": tail}
+    return {"name": row.patient_name, "number": number, "sex": sex, "age_years": age, "id_tail": tail}
 
 
 # --- one case --------------------------------------------------------------------------------------------------------
@@ -365,6 +367,7 @@ _EXAMS = (
         schema.patient.c.sex,
         schema.patient.c.birth_date,
         schema.patient.c.id_number,
+        schema.patient.c.number,
         schema.case.c.seen_at,
         schema.case.c.seen_by,
         schema.case.c.answer,

@@ -52,7 +52,7 @@ def test_the_exam_shows_grade_advice_and_colour(world: World) -> None:
     )
     assert shown["advice"] == [{"code": "Q_BW", "zh": "请平躺", "en": "Lie still"}]
     assert shown["reason"]["code"] == "C_LBBB"
-    assert shown["patient"] == {"name": "王建国", "sex": "male", "age_years": 68, "id_tail": None}
+    assert shown["patient"] == {"name": "王建国", "number": None, "sex": "male", "age_years": 68, "id_tail": None}
     assert shown["stages"]["analysed_at"] == iso(world.clock.at)
     assert shown["instruction"]["zh"] == rating.VILLAGE[rating.Colour.YELLOW]["answer"]["zh"]
     assert world.shown(world.exam())["instruction"] is None
@@ -246,7 +246,9 @@ def test_context_added_later_rates_upward_only(world: World) -> None:
 
 def test_a_patient_named_later_is_the_cases_patient_too(world: World) -> None:
     exam = world.sent(YELLOW)
-    assert world.worklist()[0]["patient"] == {"name": None, "sex": "male", "age_years": 64, "id_tail": None}
+    shown = world.worklist()[0]["patient"]
+    assert shown.pop("number") is not None
+    assert shown == {"name": None, "sex": "male", "age_years": 64, "id_tail": None}
     world.say(exam, patient=LI)
     world.rate()
     assert world.worklist()[0]["patient"]["name"] == "李桂兰"

@@ -36,7 +36,7 @@ def test_it_is_marked_in_every_row_event_and_message_and_measured(world: World) 
     (alert,) = world.alerts(case["id"])
     assert case["drill"]
     assert alert["drill"]
-    assert case["patient_id"] is None
+    assert world.row(schema.patient, id=case["patient_id"])["name"] is None
     world.clock.advance(60)
     world.climb()
     (row,) = world.rows(schema.delivery)

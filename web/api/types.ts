@@ -12,7 +12,7 @@ export interface SiteRef { id: string; name: string; township: string; phone: st
 export interface SignedIn { token: string; expires_at: string; person: Person }
 export interface Session { person: Person; expires_at: string; county: { id: string; name: string; phone: string }; site: SiteRef | null }
 
-export interface Patient { name: string | null; sex: string | null; age_years: number | null; id_tail?: string | null }
+export interface Patient { name: string | null; number?: string | null; sex: string | null; age_years: number | null; id_tail?: string | null }
 export interface Alert { id: string; colour: Colour; reason?: Say | null; evidence?: Evidence[] | null; raised_at: string; step: number; next_step_at: string | null; acknowledged_at: string | null }
 export type CaseState = 'open' | 'acknowledged' | 'confirmed' | 'downgraded' | 'stood_down'
 

@@ -9,8 +9,10 @@ export function sexAge(patient: Patient | null | undefined): string {
   const sex = patient.sex ? SEX[patient.sex] : undefined
   return [sex ? t(sex[1]) : '', patient.age_years ?? ''].filter(part => part !== '').join(' ')
 }
-/** 王建国 男 50; unregistered in words. */
-export const nameSexAge = (patient: Patient | null | undefined): string => [patient?.name || t('unregistered'), sexAge(patient)].filter(Boolean).join(' ')
+/** 王建国; 无名氏 20261124-1432-K7, as somebody is called until the name is known; unregistered in words. */
+export const called = (patient: Patient | null | undefined): string => patient?.name || (patient?.number ? t('stranger', { n: patient.number }) : t('unregistered'))
+/** 王建国 男 50. */
+export const nameSexAge = (patient: Patient | null | undefined): string => [called(patient), sexAge(patient)].filter(Boolean).join(' ')
 /** 男 · 50 岁 · 身份证尾号 3317 */
 export function facts(patient: Patient | null | undefined): string {
   if (!patient) return ''

@@ -101,6 +101,7 @@ export const dictionary = {
   over: { zh: '超时 +{time}', en: 'over by {time}' },
   today: { zh: '今日', en: 'today' },
   unregistered: { zh: '未登记', en: 'not registered' },
+  stranger: { zh: '无名氏 {n}', en: 'Unknown person {n}' },
   listButton: { zh: '待判读 {n}', en: 'To read {n}' },
   openFirst: { zh: '打开第一份', en: 'Open the first' },
   waitingCount: { zh: '{n} 份在等', en: '{n} waiting' },
