@@ -9,6 +9,7 @@ reads this file again: what is slow is imported where it is used.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ UNMEASURED: dict[str, Any] = {
     for who in ("device", "site")
     for what in ("uploads_per_hour", "mib_per_hour", "open_uploads")
 }
+
+_PR_SET_PDEATHSIG = 1
 
 
 def serve(asked: dict[str, Any]) -> None:
@@ -85,6 +88,8 @@ def main() -> None:
             serve(asked)
             return
         if os.fork() == 0:
+            if sys.platform == "linux":  # who kills the tests leaves no server behind
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             os.dup2(os.open(asked["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), 2)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve(asked)
