@@ -31,7 +31,8 @@ POLICY = "[ladder.RED]\nrepeat_s = 1\n" + "".join(
 def quicken(world: World, gateway: Gateway) -> None:
     """The quick ladder, and a telephone for everybody who is on call."""
     with world.ledger() as ledger:
-        ledger.write(lambda tx: policies.put(tx, world.county, POLICY))
+        # alerts that were raised seconds ago climb by it from the first
+        ledger.write(lambda tx: policies.put(tx, world.county, POLICY, active_from_at=tx.now - 60 * SECOND))
         for name in ("周敏", "何立", "林协调"):
             person, address = world.people[name], gateway.address(name)
             ledger.write(
