@@ -403,6 +403,7 @@ exam_link = _table(
     Column("detail", Json, nullable=False),
     _refers("exam", "exam_id"),
     _refers("exam", "other_id"),
+    Index("ix_exam_link_county_id_other_id", "county_id", "other_id"),
 )
 
 analysis = _table(
