@@ -53,7 +53,7 @@ LATE_SLOPE = 0.5
 FIRST_R_MV, FIRST_R_SHARE = 0.015, 0.01
 """An r before the deepest point is R from 15 µV and a hundredth of the depth on."""
 FIRST_R_WITHIN_MS = 63.0
-"""An r that long before the deepest point is no mark of the beat: in a QRS so broad the main deflection is [project]."""
+"""An r that long before the deepest point is not the mark of a QRS so broad: its main deflection is [project]."""
 LATER_R = 1.75
 """A later R′ must be that much higher than the first r to be the mark [project, LUDB half]."""
 T_LEAD_MS = 165.0
