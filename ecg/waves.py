@@ -117,10 +117,32 @@ def _reference(beat: Floats, onset: int, ms: float) -> Floats:
 
 def qrs_bounds(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> Ints:
     """Global QRS onset, main deflection and end of an average beat, int [3]."""
-    return _qrs(beat, rate_hz, centre, alive)[1]
+    return _qrs_span(beat, rate_hz, centre, alive).overall
 
 
 def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints, Ints]:
+    """Each lead's own marks int [lead, 3], and the global ones int [3]."""
+    found = _qrs_span(beat, rate_hz, centre, alive)
+    return _qrs_of_leads(found, rate_hz / 1000.0) + found.low, found.overall
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Span:
+    """QRS of an average beat by its slope. ``piece``, ``slope`` float [lead, sample] begin at sample ``low`` of the
+    beat; ``weight`` float [lead]; ``last`` int [lead], ``on`` and ``off`` count in the piece, ``overall`` int [3] in
+    the beat."""
+
+    piece: Floats
+    slope: Floats
+    weight: Floats
+    last: Ints
+    on: int
+    off: int
+    low: int
+    overall: Ints
+
+
+def _qrs_span(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> _Span:
     ms = rate_hz / 1000.0
     low, high = (
         max(0, centre - round((KNEE_BACK_MS + 80) * ms)),
@@ -152,18 +174,19 @@ def _qrs(beat: Floats, rate_hz: float, centre: int, alive: Flags) -> tuple[Ints,
     off = _confirmed(last[use], OFF_TOGETHER_MS * ms, first=False)
     magnitude = np.abs(piece[alive][:, on : off + 1] - piece[alive][:, on : on + 1]).sum(axis=0)
     overall = np.array([on, on + int(np.argmax(magnitude)), off], dtype=np.intp)
-    return _qrs_of_leads(piece, slope, weight * use, last, (on, off), ms) + low, overall + low
+    return _Span(piece, slope, weight * use, last, on, off, low, overall + low)
 
 
-def _qrs_of_leads(piece: Floats, slope: Floats, weight: Floats, last: Ints, span: tuple[int, int], ms: float) -> Ints:
+def _qrs_of_leads(found: _Span, ms: float) -> Ints:
     """Each lead's own marks int [lead, 3]: the knees of its path length, drawn to the leads' mean.
 
     The path length, the running sum of the absolute slope, rises evenly over noise and over a slanting ST segment and
-    steeply within QRS. ``last`` are the ends by slope, which have their share in the end.
+    steeply within QRS. The ends by slope have their share in the end.
     """
+    piece, slope, weight = found.piece, found.slope, found.weight
     size = piece.shape[1]
-    inner = _span(span[0] - 10 * ms, span[1] + 10 * ms, size)
-    late = _span(span[0], span[1] + 16 * ms, size)
+    inner = _span(found.on - 10 * ms, found.off + 10 * ms, size)
+    late = _span(found.on, found.off + 16 * ms, size)
     path = np.cumsum(slope, axis=1)
     top = inner.start + np.argmax(slope[:, inner], axis=1)
     begin = floats(_knee(path, top, -round(KNEE_BACK_MS * ms))) - KNEE_LAG_MS * ms
@@ -171,7 +194,7 @@ def _qrs_of_leads(piece: Floats, slope: Floats, weight: Floats, last: Ints, span
     steep = part >= LATE_SLOPE * part.max(axis=1, keepdims=True)
     foot = late.stop - 1 - np.argmax(steep[:, ::-1], axis=1)
     knees = [_knee(path, foot, round(reach * ms)) for reach in KNEE_FORTH_MS]
-    end = floats(sum(knees, last)) / (len(knees) + 1)
+    end = floats(sum(knees, found.last)) / (len(knees) + 1)
     share = weight / max(float(weight.sum()), 1e-12)
     on = ints(np.rint(_pulled(begin, float(begin @ share), QRS_LEAD_PULL)))
     off = ints(np.rint(_pulled(end, float(end @ share), QRS_LEAD_PULL)))
