@@ -71,12 +71,11 @@ _DUE = (
 _TAKE = select(schema.exam).where(_KEY, _IS_DUE).with_for_update(skip_locked=True)
 # One whose commit failed waits behind the others.
 _LATER = update(schema.exam).where(_KEY, _IS_DUE)
-# The patient; locked, so that two servers that rate two of one patient's exams open one case.
-_PATIENT = (
-    select(schema.patient)
-    .where(schema.patient.c.county_id == bindparam("county"), schema.patient.c.id == bindparam("patient"))
-    .with_for_update(key_share=True)
+_PATIENT = select(schema.patient).where(
+    schema.patient.c.county_id == bindparam("county"), schema.patient.c.id == bindparam("patient")
 )
+# The same, locked: of two servers that rate two of one patient's exams the second joins the first one's case.
+_PATIENT_FIRST = _PATIENT.with_for_update(key_share=True)
 _SITE = select(schema.site).where(schema.site.c.county_id == bindparam("county"), schema.site.c.id == bindparam("site"))
 # The case of this patient's running episode that nobody has decided.
 _EPISODE = (
@@ -215,6 +214,8 @@ def _rated(transaction: Transaction, exam: Row[Any], twins: Sequence[str]) -> Ra
     connection = transaction.connection
     site = connection.execute(_SITE, {"county": exam.county_id, "site": exam.site_id}).one()
     analysis = analyser.stored(connection, exam.county_id, exam.id)
+    if exam.patient_id is not None:
+        connection.execute(_PATIENT_FIRST, {"county": exam.county_id, "patient": exam.patient_id}).one()
     facts = facts_of(connection, exam, bool(twins))
     try:
         document = None if analysis is None else analyser.unpacked(analysis.document)
