@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecg.analysis import Argument, Certainty, Evidence, Kind
-from ecg.arrays import Flags, Floats, ints, typical
+from ecg.arrays import Flags, Floats, floats, ints, typical
 from ecg.interpret.facts import Facts, Verdict
 from ecg.interpret.logic import Test, all3, compare
 from ecg.interpret.p_train import Train
@@ -155,7 +155,7 @@ def conducted(facts: Facts, train: Train) -> Conduction | None:
     upto = np.maximum(last, 0)
     blocked[np.concatenate([[False], absent[upto[1:] + 1] > absent[upto[:-1] + 1]])] = -1.0
     blocked[(last < 1) | (np.concatenate([[-1], last[:-1]]) < 0)] = -1.0
-    return Conduction(on, ectopic, np.where(late, np.nan, pr), blocked, carried)
+    return Conduction(floats(on), ectopic, np.where(late, np.nan, pr), blocked, carried)
 
 
 def _steadily(seen: Conduction, within: float) -> tuple[int, float]:
