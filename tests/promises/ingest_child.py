@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,12 @@ def main() -> None:
                 ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             os.dup2(os.open(asked["log"], os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), 2)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve(asked)
+            try:
+                serve(asked)
+            except Exception:  # noqa: BLE001 (whoever waits for its pid must hear that it could not begin)
+                traceback.print_exc()
+                print("could not begin", flush=True)
+                os._exit(1)
             os._exit(0)
 
 

@@ -87,9 +87,17 @@ class House:
         """What a supervisor does: start again what is not there."""
         for port in self.ports:
             if port not in self.servers.pids:
-                self.servers.start(port)
+                wait_until(lambda port=port: self._started(port), 20, "a server that opens its database")
         if self.watchdog is None:
             self.watch()
+
+    def _started(self, port: int) -> bool:
+        """Whether it could begin; a database that still recovers refuses it, and a supervisor tries again."""
+        try:
+            self.servers.start(port)
+        except AssertionError:
+            return False
+        return True
 
     def watch(self) -> None:
         command = [sys.executable, "-m", "server.cli", "watchdog", "--to", f"http://127.0.0.1:{self.ports[0]}"]
