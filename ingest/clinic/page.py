@@ -24,6 +24,8 @@ from ingest.clinic.spool import DiskFullError, IllegalMove
 PORT = 8766
 HEADER = "X-Ecgnet"
 MAX_BODY_BYTES = 16 * 1024
+MAX_UNREAD_BYTES = 1024 * 1024
+"""So much of a refused body is read and dropped, that its sender may hear the refusal."""
 WAIT_S = 5.0
 """A request for news waits so long; what depends on time (an alarm) is then looked at again."""
 
@@ -86,11 +88,9 @@ class Handler(BaseHTTPRequestHandler):
         """A button."""
         length = self.headers.get("Content-Length", "")
         if not self._is_ours() or self.headers.get(HEADER) is None:
-            self.close_connection = True
-            return self._answer(HTTPStatus.FORBIDDEN)
+            return self._refuse(HTTPStatus.FORBIDDEN, length)
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            self.close_connection = True
-            return self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, length)
         body = self.rfile.read(int(length))
         act = ACTS.get(self.path)
         if act is None:
@@ -105,6 +105,13 @@ class Handler(BaseHTTPRequestHandler):
         except DiskFullError:
             return self._answer(HTTPStatus.INSUFFICIENT_STORAGE)
         return self._json({"done": True})
+
+    def _refuse(self, status: HTTPStatus, length: str) -> None:
+        # A connection closed over unread bytes is reset, and the refusal with it; and one that will be closed must
+        # say so, or the next request is sent into it.
+        if length.isdecimal():
+            self.rfile.read(min(int(length), MAX_UNREAD_BYTES))
+        self._answer(status, more={"Connection": "close"})
 
     def _is_ours(self) -> bool:
         port = cast("tuple[str, int]", self.server.server_address)[1]

@@ -112,7 +112,9 @@ def test_what_is_no_request_is_refused(line: httpx.Client, backend: Backend, bod
 
 
 def test_bodies_are_bounded_and_refusals_are_told_apart(line: httpx.Client, backend: Backend) -> None:
-    assert line.post("/say", headers=OURS, content=b" " * (MAX_BODY_BYTES + 1)).status_code == 413
+    refused = line.post("/say", headers=OURS, content=b" " * (MAX_BODY_BYTES + 1))
+    assert refused.status_code == 413
+    assert refused.headers["connection"] == "close"  # else the next request is sent into a line that will be cut
     assert line.post("/nothing", headers=OURS, json={"id": 1}).status_code == 404
     assert line.get("/drawing?id=2", headers=OURS).status_code == 404
     assert line.get("/drawing?id=1", headers=OURS).headers["content-type"] == "image/svg+xml"
