@@ -46,6 +46,8 @@ tidy: env ## format, and mend what lint can mend
 
 bench: env ## measured speed: file to alert, receipts per second, beside peers
 	@test -d .make/neurokit2 || $(BIN)/uv pip install --quiet --target .make/neurokit2 neurokit2 || true
+	@test -x .make/tuspyserver/bin/python || { $(BIN)/uv venv --quiet .make/tuspyserver && \
+		$(BIN)/uv pip install --quiet -p .make/tuspyserver/bin/python tuspyserver uvicorn uvloop; } || true
 	@set -e; for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
 soak: web needs ## the promises, again and again (MINUTES=30)
