@@ -216,8 +216,13 @@ def examine_height(leads: Mapping[str, LeadMeasurements], defects: Defects) -> N
     v1, v2 = leads.get("V1"), leads.get("V2")
     if v2 is not None and _inverted_p(v2):
         defects.force("Q_HIGHV", Grade.B)
-    if v1 is not None and _inverted_p(v1) and (v1.r_mv or 0.0) > 0 and 0 < (v1.r2_mv or 0.0) < HIGH_R2_MV:
+    if v1 is not None and _inverted_p(v1) and _rsr(v1) and (v1.r2_mv or 0.0) < HIGH_R2_MV:
         defects.force("Q_HIGHV", Grade.B)
+
+
+def _rsr(lead: LeadMeasurements) -> bool:
+    """r, then S, then r′, with no q before them."""
+    return (lead.q_mv or 0.0) == 0 and (lead.r_mv or 0.0) > 0 > (lead.s_mv or 0.0) and (lead.r2_mv or 0.0) > 0
 
 
 def _inverted_p(lead: LeadMeasurements) -> bool:

@@ -94,9 +94,16 @@ def test_a_lead_that_rides_on_a_large_offset_is_no_lost_lead():
     [
         (LeadMeasurements(p1_mv=0.05), LeadMeasurements(p1_mv=-0.06, p2_mv=0.0), True),
         (LeadMeasurements(p1_mv=0.05), LeadMeasurements(p1_mv=-0.06, p2_mv=0.05), False),
-        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.25), LeadMeasurements(p1_mv=0.05), True),
-        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.35), LeadMeasurements(p1_mv=0.05), False),
-        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, r2_mv=0.0), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, s_mv=-0.6, r2_mv=0.25), LeadMeasurements(p1_mv=0.05), True),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, s_mv=-0.6, r2_mv=0.35), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, s_mv=-0.6, r2_mv=0.3), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, s_mv=-0.6, r2_mv=0.0), LeadMeasurements(p1_mv=0.05), False),
+        (LeadMeasurements(p1_mv=-0.05, r_mv=0.2, s_mv=0.0, r2_mv=0.25), LeadMeasurements(p1_mv=0.05), False),
+        (
+            LeadMeasurements(p1_mv=-0.05, q_mv=-0.1, r_mv=0.2, s_mv=-0.6, r2_mv=0.25),
+            LeadMeasurements(p1_mv=0.05),
+            False,
+        ),
         (LeadMeasurements(), LeadMeasurements(), False),
     ],
 )
