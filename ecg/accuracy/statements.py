@@ -1,8 +1,9 @@
 """Each statement of the rules against the labels of the 12-lead sets: a 2×2 table with Wilson intervals.
 
 The mapping from our codes to the labels is :data:`MAPPING`, versioned here (CLINICAL.md §2.7). A set counts for a
-statement only if it labels it: where a set has no word for something, its silence says nothing. A label is one
-reader's opinion; PTB-XL's words carry a likelihood, and any likelihood counts.
+statement only if it labels it: where a set has no word for something, its silence says nothing. A row that names no
+rhythm at all says nothing about rhythm (:data:`SCP_RHYTHMS`): its reader wrote down what else there was. A label is
+one reader's opinion; PTB-XL's words carry a likelihood, and any likelihood counts.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from pathlib import Path
 import ecg
 from ecg.accuracy import truth
 from ecg.accuracy.table import grid
-from ecg.analysis import State
+from ecg.analysis import Certainty, State
 from ecg.recording import PatientFacts, Recording, Sex
 
-MAPPING_VERSION = "2"
+MAPPING_VERSION = "3"
 FEW = 30
 """Fewer positives than this prove nothing (CLINICAL.md §2.7)."""
 Z95 = 1.959964
@@ -39,19 +40,36 @@ class Statement:
     snomed: tuple[str, ...] = ()
     ludb: tuple[str, ...] = ()
     cpsc: bool = False
+    rhythm: bool = False
+    """Names the rhythm: counted only where the row names one."""
 
 
+SCP_RHYTHMS = frozenset({"SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE", "SVARR", "AFLT", "SVTAC", "PSVT"})
+"""PTB-XL's words that name a rhythm (BIGU and TRIGU are extra beats in one)."""
+SNOMED_RHYTHMS = (
+    "426783006", "426177001", "427084000", "427393009", "164889003", "164890007", "713422000", "426761007", "10370003",
+    "17366009", "195101003", "426648003", "251166008", "233897008", "67198005", "164895002", "65778007",
+)  # fmt: skip
+"""The same in SNOMED CT: sinus rhythm and its rates, fibrillation, flutter, tachycardias, pacing, wandering, blocks of
+the sinus node."""
 SINUS = ("R_SINUS", "R_SBRAD", "R_STACH", "R_SARR")
 PACED = ("C_PACE_A", "C_PACE_V", "C_PACE_AV")
 STEMI = ("STEMI_ANTSEPT", "STEMI_ANT", "STEMI_HLAT", "STEMI_LAT", "STEMI_INF", "STEMI_RV", "STEMI_POST")
 MAPPING: tuple[Statement, ...] = (
     Statement("R_SINUS, R_SBRAD, R_STACH, R_SARR", SINUS, ("SR", "SBRAD", "STACH", "SARRH"), (),
-              ("sinus ", "irregular sinus")),
-    Statement("R_SBRAD", ("R_SBRAD",), ("SBRAD",), ("426177001",), ("sinus bradycardia",)),
-    Statement("R_STACH", ("R_STACH",), ("STACH",), ("427084000",), ("sinus tachycardia",)),
-    Statement("R_SARR", ("R_SARR",), ("SARRH",), ("427393009",), ("sinus arrhythmia", "irregular sinus")),
-    Statement("R_AF", ("R_AF", "C_WPW_AF"), ("AFIB",), ("164889003",), ("atrial fibrillation",), True),
-    Statement("R_AFL", ("R_AFL",), ("AFLT",), ("164890007",), ("atrial flutter",)),
+              ("sinus ", "irregular sinus"), rhythm=True),
+    Statement("R_SBRAD", ("R_SBRAD",), ("SBRAD",), ("426177001",), ("sinus bradycardia",), rhythm=True),
+    Statement("R_STACH", ("R_STACH",), ("STACH",), ("427084000",), ("sinus tachycardia",), rhythm=True),
+    Statement("R_SARR", ("R_SARR",), ("SARRH",), ("427393009",), ("sinus arrhythmia", "irregular sinus"),
+              rhythm=True),
+    Statement("R_AF", ("R_AF", "C_WPW_AF"), ("AFIB",), ("164889003",), ("atrial fibrillation",), True,
+              rhythm=True),
+    Statement("R_AF, silence as denial", ("R_AF", "C_WPW_AF"), ("AFIB",), ("164889003",),
+              ("atrial fibrillation",), True),
+    Statement("R_AFL", ("R_AFL",), ("AFLT",), ("164890007",), ("atrial flutter",), rhythm=True),
+    Statement("R_AT", ("R_AT",), (), ("713422000",), (), rhythm=True),
+    Statement("R_WAP", ("R_WAP", "R_MAT"), (), ("17366009", "195101003"), ("wandering atrial",), rhythm=True),
+    Statement("R_SAB2", ("R_SAB2",), (), ("65778007",), ("sinoatrial blockade",), rhythm=True),
     Statement("R_PAC", ("R_PAC",), ("PAC",), ("284470004",), ("atrial extrasystole",), True),
     Statement("R_PVC", ("R_PVC", "R_VT_NS"), ("PVC", "BIGU", "TRIGU"), ("427172004",), ("ventricular extrasystole",),
               True),
@@ -71,6 +89,8 @@ MAPPING: tuple[Statement, ...] = (
     Statement("X_RAD", ("X_RAD",), (), (), ("electric axis of the heart: right axis",)),
     Statement("H_LVH, any criterion", ("H_LVH", "H_LVH_SL", "H_LVH_CV", "H_LVH_CP", "H_LVH_PLP", "H_LVH_RE"),
               ("LVH", "VCLVH", "HVOLT"), ("164873001", "55827005"), ("left ventricular hypertrophy",)),
+    Statement("H_LVH, probable", ("H_LVH:probable",), ("LVH", "VCLVH", "HVOLT"), ("164873001", "55827005"),
+              ("left ventricular hypertrophy",)),
     Statement("H_RVH", ("H_RVH",), ("RVH",), ("89792004",), ("right ventricular hypertrophy",)),
     Statement("H_LAA", ("H_LAA",), ("LAO/LAE",), ("67741000119109", "253352002"), ("left atrial",)),
     Statement("H_RAA", ("H_RAA",), ("RAO/RAE",), (), ("right atrial",)),
@@ -184,7 +204,10 @@ def recording(data: Path, row: Labelled) -> Recording:
 
 
 def truly(statement: Statement, row: Labelled) -> bool | None:
-    """Whether the labels hold this statement; ``None`` where the set has no word for it."""
+    """Whether the labels hold this statement; ``None`` where the set has no word for it, or the row names no rhythm and
+    the statement is one."""
+    if statement.rhythm and not names_rhythm(row):
+        return None
     if row.source == "LUDB":
         held = [part.strip().lower() for part in row.labels.split(";")]
         return any(p.startswith(statement.ludb) for p in held) if statement.ludb else None
@@ -196,6 +219,15 @@ def truly(statement: Statement, row: Labelled) -> bool | None:
     if row.source.startswith("CinC") and statement.snomed:
         return any(code in row.labels for code in statement.snomed)
     return None
+
+
+def names_rhythm(row: Labelled) -> bool:
+    """Whether the row says what the rhythm is. LUDB always does; CPSC 2018's nine words are all there is to be said."""
+    if row.source == "PTB-XL":
+        return any(part.strip().split(":")[0] in SCP_RHYTHMS for part in row.labels.split(";"))
+    if row.source.startswith("CinC") and row.source != "CinC2020 CPSC2018":
+        return any(code in row.labels for code in SNOMED_RHYTHMS)
+    return True
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -227,7 +259,28 @@ def read(data: Path, most: int | None) -> Iterator[tuple[Labelled, frozenset[str
         path = data / f"{row.record}.hea"
         if path.exists():
             analysis = ecg.analyze(recording(data, row))
-            yield row, frozenset(f.code for f in analysis.findings if f.state == State.TRUE)
+            yield row, frozenset(_said(analysis))
+
+
+def _said(analysis: ecg.Analysis) -> Iterator[str]:
+    """The true codes, and each with ``:probable`` behind it if it is more than possible."""
+    for finding in analysis.findings:
+        if finding.state == State.TRUE:
+            yield finding.code
+            if finding.certainty in (Certainty.PROBABLE, Certainty.DEFINITE):
+                yield f"{finding.code}:probable"
+
+
+NOTE = (
+    "Mapping table version {version} (`ecg/accuracy/statements.py`). Fewer than {few} positives: “insufficient "
+    "cases”, the figures are shown but prove nothing.\n\n"
+    "The {silent} of {rows} rows that name no rhythm at all (sinus, fibrillation, flutter, pacing, …) are not "
+    "counted for statements of rhythm: their silence is no denial. “R_AF, silence as denial” counts them all "
+    "the same, as this table did up to version 2. For everything else silence counts as a denial, though the "
+    "lists are partial (a reader need not write down a PR of 210 ms or one high voltage): a false positive may "
+    "be a word left out. LVH is shown twice, since no single criterion is to be used alone (CLINICAL.md §3.4): "
+    "any criterion, and “probable”, where two families or Romhilt–Estes agree."
+)
 
 
 def section(data: Path, most: int | None) -> str:
@@ -241,10 +294,8 @@ def section(data: Path, most: int | None) -> str:
             table = tables.get((statement.name, held))
             if table is not None:
                 lines.append(_line(statement.name, "held out" if held else "tuned", table))
-    note = (
-        f"Mapping table version {MAPPING_VERSION} (`ecg/accuracy/statements.py`). Fewer than {FEW} positives: "
-        "“insufficient cases”, the figures are shown but prove nothing."
-    )
+    silent = sum(not names_rhythm(row) for row, _ in rows)
+    note = NOTE.format(version=MAPPING_VERSION, few=FEW, silent=silent, rows=len(rows))
     return f"{note}\n\n{grid(head, lines)}\n\n{_unlabelled(rows)}"
 
 

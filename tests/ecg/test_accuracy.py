@@ -83,6 +83,28 @@ def test_a_labelled_record_has_the_age_and_sex_of_the_table(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "labels", "fibrillation", "block"),
+    [
+        ("PTB-XL", "IMI:100; CRBBB:100", None, True),
+        ("PTB-XL", "CRBBB:100; SR:0", False, True),
+        ("PTB-XL", "AFIB:0", True, False),
+        ("CinC2021 Georgia", "164873001 LVH", None, False),
+        ("CinC2021 Georgia", "426783006 SNR; 59118001 RBBB", False, True),
+        ("CinC2020 CPSC2018", "59118001 RBBB", False, True),
+        ("LUDB", "Electric axis of the heart: normal", False, False),
+    ],
+)
+def test_a_row_that_names_no_rhythm_says_nothing_about_it(
+    source: str, labels: str, fibrillation: bool | None, block: bool
+):
+    by_name = {s.name: s for s in statements.MAPPING}
+    row = statements.Labelled("x", source, labels)
+    assert statements.truly(by_name["R_AF"], row) is fibrillation
+    assert statements.truly(by_name["R_AF, silence as denial"], row) is bool(fibrillation)
+    assert statements.truly(by_name["BBB"], row) is block
+
+
 def test_patterns_without_a_label_are_counted_by_part():
     rows = [(statements.Labelled(f"ludb/{k}", "LUDB", ""), frozenset({"S_PE"} if k == 4 else ())) for k in (1, 4)]
     told = statements._unlabelled([(row, said) for row, said in rows if not row.held_out])
