@@ -31,8 +31,8 @@ def world(engine_url: str, tmp_path: Path) -> Iterator[World]:
 
 
 @contextlib.contextmanager
-def serving(world: World, **environment: str) -> Iterator[Server]:
-    server = Server(world, environment=environment).start()
+def serving(world: World, *, cold: bool = False) -> Iterator[Server]:
+    server = Server(world, cold=cold).start()
     try:
         yield server
     finally:
@@ -51,7 +51,7 @@ def assert_alerted_once(world: World, exam: str) -> None:
 
 
 def test_a_stemi_reaches_the_doctor_and_the_answer_reaches_the_clinic(world: World) -> None:
-    with serving(world) as server:
+    with serving(world, cold=True) as server:
         clinic, doctor = Clinic(server.address, world.key), Doctor(server.address, "周敏")
         assert doctor.hello["you"] == {"id": world.people["周敏"], "name": "周敏"}
         receipt = clinic.send(ludb_55(), "55.zip", symptoms=["chest_pain"], patient={"name": "王建国", "sex": "male"})

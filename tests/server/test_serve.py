@@ -35,7 +35,7 @@ from tests.support.serving import Clinic, Doctor, Server, World, ludb_55, make_w
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of this file that do not end it."""
     folder = tmp_path_factory.mktemp("served")
-    running = Server(make_world(f"sqlite:///{folder / 'ecgnet.db'}", folder)).start()
+    running = Server(make_world(f"sqlite:///{folder / 'ecgnet.db'}", folder), cold=True).start()
     yield running
     running.stop()
 
@@ -211,7 +211,7 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_sigterm_ends_it_within_ten_seconds_with_exit_code_zero_and_nobody_left(tmp_path: Path) -> None:
     world = make_world(f"sqlite:///{tmp_path / 'ecgnet.db'}", tmp_path)
-    server = Server(world).start()
+    server = Server(world, cold=True).start()
     children = server.children()
     sent = Clinic(server.address, world.key).send(ludb_55(), "55.zip")
     assert server.process is not None

@@ -28,8 +28,9 @@ from ledger import schema
 from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction, make_engine
 from ledger.migrate import migrate
+from tests.support import forked
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = forked.REPOSITORY
 PASSWORD = "a long enough password"
 PHONE = "000-5550-120"
 HOUR = 3600 * SECOND
@@ -48,7 +49,7 @@ class World:
     other_key: str = ""
     people: dict[str, str] = field(default_factory=dict[str, str])
     engine: Engine | None = None
-    started: list[subprocess.Popen[bytes]] = field(default_factory=list["subprocess.Popen[bytes]"])
+    started: list[forked.Process] = field(default_factory=list[forked.Process])
 
     def close(self) -> None:
         """End what a failed story left running, and let go of the database."""
@@ -121,12 +122,15 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Server:
-    """One `ecgnet serve` process."""
+    """One `ecgnet serve` process. ``cold``: begun as an administrator would; else it is the same command in a fork of
+    a process that has loaded everything (:mod:`tests.support.warm_serve`).
+    """
 
     world: World
     port: int = field(default_factory=free_port)
     environment: dict[str, str] = field(default_factory=dict[str, str])
-    process: subprocess.Popen[bytes] | None = None
+    process: forked.Process | None = None
+    cold: bool = not sys.platform.startswith("linux")
 
     @property
     def address(self) -> str:
@@ -134,17 +138,10 @@ class Server:
 
     def start(self) -> Server:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "server.cli", "serve", "--data", str(self.world.folder)]
-        command += ["--database", self.world.url, "--port", str(self.port)]
-        with (self.world.folder / f"serve-{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=REPOSITORY,
-                env={**os.environ, "ECGNET_WORKERS": "1", **self.environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        argv = ["serve", "--data", str(self.world.folder), "--database", self.world.url, "--port", str(self.port)]
+        environment = {**os.environ, "ECGNET_WORKERS": "1", **self.environment}
+        log = self.world.folder / f"serve-{self.port}.log"
+        self.process = _cold(argv, environment, log) if self.cold else forked.fork(argv, environment, log)
         self.world.started.append(self.process)
         wait_until(self._answers, 30, f"serve on {self.port}")
         return self
@@ -186,6 +183,18 @@ class Server:
         return wait_until(found, 10, "analyser processes")
 
 
+def _cold(argv: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "server.cli", *argv],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     """Poll until ``condition`` is true; its value."""
     until = time.monotonic() + seconds
@@ -193,7 +202,7 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         value = condition()
         if value:
             return value
-        time.sleep(0.1)
+        time.sleep(0.03)
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
