@@ -15,6 +15,7 @@ import pytest
 
 from tests.promises.ingest_house import Nursery
 from tests.promises.soaking import memory
+from tests.support.serving import World, make_world
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def engine_url(request: pytest.FixtureRequest, quick_folder: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{quick_folder / 'ecgnet.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def world(engine_url: str, tmp_path: Path) -> Iterator[World]:
+    """A county on each engine in turn; what a failed story left running ends with it."""
+    world = make_world(engine_url, tmp_path)
+    yield world
+    world.close()
 
 
 @pytest.fixture(scope="session")
