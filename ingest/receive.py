@@ -107,17 +107,14 @@ def prepare(submission: Submission) -> Ready:
     if not submission.files:
         raise NoFileError
     named = [(file_name(name), data) for name, data in submission.files]
-    files = [{"name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in named]
-    whole = named[0][1] if len(named) == 1 else zip_of(named)
+    original = originals.Prepared(named[0][1] if len(named) == 1 else zip_of(named))
+    digests = [original.sha256] if len(named) == 1 else [hashlib.sha256(data).hexdigest() for _, data in named]
+    files = [
+        {"name": name, "sha256": digest, "bytes": len(data)}
+        for (name, data), digest in zip(named, digests, strict=True)
+    ]
     files.sort(key=lambda one: (one["name"], one["sha256"]))
-    return Ready(
-        submission.county,
-        submission.site,
-        submission.sender,
-        originals.Prepared(whole),
-        files,
-        submission.context,
-    )
+    return Ready(submission.county, submission.site, submission.sender, original, files, submission.context)
 
 
 async def receive(ledger: Ledger, submission: Submission) -> Receipt:
@@ -178,11 +175,11 @@ _HEARD = (
 
 def accept(transaction: Transaction, ready: Ready) -> Receipt:
     """Original, exam, event, audit: all of it or nothing. ``IntegrityError`` if another process was first: repeat."""
-    key = {"county": ready.county, "site": ready.site, "sha256": ready.original.sha256}
-    row = transaction.connection.execute(_SAME, key).mappings().one_or_none()
-    if row is not None:
-        return _hear_again(transaction, row, ready.context, ready.sender)
-    originals.put(transaction, ready.county, ready.original)
+    if not originals.put(transaction, ready.county, ready.original):  # bytes new to the county are of no exam of it
+        key = {"county": ready.county, "site": ready.site, "sha256": ready.original.sha256}
+        row = transaction.connection.execute(_SAME, key).mappings().one_or_none()
+        if row is not None:
+            return _hear_again(transaction, row, ready.context, ready.sender)
     exam = _new_row(transaction, ready)
     transaction.connection.execute(_INSERT, exam)
     transaction.connection.execute(_HEARD, {"county": ready.county, "which": ready.site, "at": transaction.now})

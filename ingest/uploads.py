@@ -253,8 +253,11 @@ async def _finish(ledger: Ledger, upload: Upload, write: Write, *, is_new: bool 
     ready = await asyncio.to_thread(receive.prepare, _submission(upload, metadata, data))
 
     def finish(transaction: Transaction) -> receive.Receipt:
-        if is_new:
-            _begin(transaction, upload)
+        if is_new:  # one row that is finished from its beginning: no offset to move, no piece to drop
+            receipt = receive.accept(transaction, ready)
+            known = replace(upload, offset=length, length=length, exam=receipt.exam, sha256=receipt.sha256)
+            _begin(transaction, known)
+            return receipt
         _move(transaction, upload, write)
         receipt = receive.accept(transaction, ready)
         done = {**upload.key, "to_exam": receipt.exam, "to_sha256": receipt.sha256, "to_length": length}
@@ -314,9 +317,11 @@ def _begin(transaction: Transaction, upload: Upload) -> None:
         "site_id": upload.site,
         "sender": upload.sender,
         "length": upload.length,
-        "offset": 0,
-        "fence": 0,
+        "offset": upload.offset,
+        "fence": upload.fence,
         "metadata": {"header": upload.metadata},
+        "exam_id": upload.exam,
+        "sha256": upload.sha256,
         "created_at": transaction.now,
         "expires_at": upload.expires_at,
     }

@@ -56,16 +56,17 @@ class Prepared:
         self.pieces = [kept[at : at + PIECE_BYTES] for at in range(0, len(kept), PIECE_BYTES)]
 
 
-def put(transaction: Transaction, county: str, prepared: Prepared) -> None:
-    """Keep the bytes; the same bytes a second time are one original."""
+def put(transaction: Transaction, county: str, prepared: Prepared) -> bool:
+    """Keep the bytes; the same bytes a second time are one original. Whether they are new to the county."""
     connection = transaction.connection
     row = {"county_id": county, "sha256": prepared.sha256, "bytes": prepared.size}
     row |= {"encoding": prepared.encoding, "created_at": transaction.now}
     if connection.execute(_INSERT[connection.dialect.name], row).first() is None:
-        return
+        return False
     for number, piece in enumerate(prepared.pieces):
         piece_row = {"county_id": county, "sha256": prepared.sha256, "number": number, "data": piece}
         connection.execute(_INSERT_PIECE, piece_row)
+    return True
 
 
 def get(connection: Connection, county: str, sha256: str) -> bytes:
