@@ -78,8 +78,13 @@ def current_ledger(request: HTTPConnection) -> Ledger:
     return request.app.state.ledger
 
 
+async def _the_ledger(request: HTTPConnection) -> Ledger:
+    """:func:`current_ledger` as a dependency: FastAPI sends one that is not async through a thread of a pool."""
+    return current_ledger(request)
+
+
 CurrentActor = Annotated[Actor, Depends(current_actor)]
-CurrentLedger = Annotated[Ledger, Depends(current_ledger)]
+CurrentLedger = Annotated[Ledger, Depends(_the_ledger)]
 
 
 def action_of(route: APIRoute) -> Action | None:
