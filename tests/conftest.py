@@ -69,13 +69,27 @@ def chinese_font() -> None:
 
 
 #: What takes longest begins first, so that two workers end together; a file goes to one worker whole.
-_LONGEST_FIRST = ("tests/promises/", "tests/web/", "tests/stories/", "tests/server/")
+_LONGEST_FIRST = (
+    "promises/test_first_ecg_killed.py",
+    "web/test_every_screen.py",
+    "promises/test_first_ecg.py",
+    "web/test_first_ecg_in_the_browser.py",
+    "web/test_the_desk_in_the_browser.py",
+    "web/test_the_clinic_program_in_the_browser.py",
+    "ecg/test_damage.py",
+    "tests/promises/",
+    "tests/web/",
+    "tests/stories/",
+    "tests/server/",
+    "tests/ecg/",
+)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long folders ahead of the short; the order within a file stays."""
-    items.sort(key=lambda item: next((k for k, part in enumerate(_LONGEST_FIRST) if part in item.nodeid), 9))
+    """The long files ahead of the short; the order within a file stays."""
+    last = len(_LONGEST_FIRST)
+    items.sort(key=lambda item: next((k for k, part in enumerate(_LONGEST_FIRST) if part in item.nodeid), last))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

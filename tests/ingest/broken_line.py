@@ -42,7 +42,7 @@ class BrokenLine:
     def _carry(self, near: socket.socket, budget: int) -> None:
         try:
             assert self.server is not None
-            far = socket.create_connection(self.server, timeout=5)
+            far = socket.create_connection(self.server, timeout=30)
         except (OSError, AssertionError):
             self._reset(near)
             return

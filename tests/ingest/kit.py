@@ -105,7 +105,7 @@ def serving(app: Any) -> Generator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not server.started and time.monotonic() < until:
         time.sleep(0.005)
     try:

@@ -129,7 +129,7 @@ def test_who_may_send_and_see(world: World, client: httpx.Client) -> None:
 def _raw(address: str, head: str, body: bytes = b"") -> bytes:
     """The whole answer to bytes that are sent as they are."""
     at = urlsplit(address)
-    with socket.create_connection((at.hostname, at.port), timeout=10) as line:
+    with socket.create_connection((at.hostname, at.port), timeout=30) as line:
         line.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
         answer = b""
         while b"\r\n\r\n" not in answer and (more := line.recv(65536)):
@@ -154,7 +154,7 @@ def test_who_sends_a_body_above_the_limit_at_once_still_reads_why_it_was_refused
     size = MAX_BODY_BYTES + 1
     for path, kind in (("/v1/exams", "Content-Type: multipart/form-data; boundary=b"), ("/v1/uploads", "X-Tus: yes")):
         head = f"POST {path} HTTP/1.1\r\n{common}{kind}\r\nUpload-Length: {size}\r\nContent-Length: {size}\r\n\r\n"
-        with socket.create_connection((at.hostname, at.port), timeout=10) as line:
+        with socket.create_connection((at.hostname, at.port), timeout=30) as line:
             line.sendall(head.encode() + bytes(900_000))
             time.sleep(0.05)  # a slow line: the server has answered by now, and these bytes are under way
             line.sendall(bytes(100_000))
@@ -255,7 +255,7 @@ def test_a_full_queue_is_503_with_when_to_come_back(
 
 def test_a_client_that_goes_away_in_its_body_leaves_nothing(world: World, address: str) -> None:
     at = urlsplit(address)
-    with socket.create_connection((at.hostname, at.port), timeout=10) as line:
+    with socket.create_connection((at.hostname, at.port), timeout=30) as line:
         head = f"POST /v1/exams HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.key}\r\nContent-Length: 1000\r\n"
         line.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode())
     httpx.options(f"{address}/v1/uploads", trust_env=False)

@@ -114,7 +114,7 @@ def test_killed_in_mid_patch_and_resumed_is_exactly_what_was_sent_and_what_was_a
         where = create(doomed)
         assert patch(doomed, where, 0, DATA[:150_000]).headers["Upload-Offset"] == "150000"
         line = hanging_patch(address, where, world.key, 150_000, DATA[150_000:250_000], 150_000)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while offset_of(doomed, where) < 200_000 and time.monotonic() < until:
             time.sleep(0.01)
         acknowledged = offset_of(doomed, where)
@@ -158,7 +158,7 @@ def test_a_second_patch_while_the_first_hangs_takes_the_upload_over_and_nothing_
     began = time.monotonic()
     second = hanging_patch(address, where, world.key, 1000, b"", len(DATA) - 1000)
     while world.rows(schema.upload)[0]["fence"] < 2:
-        assert time.monotonic() - began < 5, "the second PATCH waits for the first"
+        assert time.monotonic() - began < 30, "the second PATCH waits for the first"
     first.sendall(DATA[1000:90_000])  # the old one wakes up: it writes nothing and is told so
     assert b" 409 " in first.recv(100)
     assert offset_of(client, where) == 1000

@@ -150,7 +150,7 @@ def test_an_idle_writer_empties_the_wal(sqlite_url: str, monkeypatch: pytest.Mon
     wal = Path(sqlite_url.removeprefix("sqlite:///") + "-wal")
     ledger.write(lambda tx: originals.put(tx, "c", originals.Prepared(os.urandom(200_000))))
     assert wal.stat().st_size > 200_000
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while wal.stat().st_size and time.monotonic() < until:
         time.sleep(0.01)
     assert wal.stat().st_size == 0
@@ -166,16 +166,15 @@ def test_a_long_reader_holds_up_no_writer(sqlite_url: str, monkeypatch: pytest.M
     def long(connection: Connection) -> None:
         connection.execute(text("SELECT count(*) FROM event")).scalar_one()
         entered.set()
-        assert go.wait(10)
+        assert go.wait(20)
 
     reader = threading.Thread(target=ledger.read, args=(long,))
     reader.start()
-    assert entered.wait(5)
-    began = time.monotonic()
+    assert entered.wait(30)
     for n in range(5):
         ledger.write(lambda tx, n=n: tell(tx, n))
         time.sleep(0.05)  # the writer rests, and tries to empty the WAL
-    assert time.monotonic() - began < 2
+    assert reader.is_alive(), "a write waited for the reader"
     go.set()
     reader.join()
     ledger.close()

@@ -43,15 +43,30 @@ def test_what_a_killed_process_acknowledged_is_there(url: str, opened: Callable[
 # --- hints ---
 
 
+def listened(ledger: Ledger, count: int = 1) -> None:
+    """Return once so many listeners listen and their first hint is over; on SQLite nobody listens."""
+    if ledger.engine.dialect.name == "sqlite":
+        return
+    listening = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE query LIKE 'LISTEN%' AND state = 'idle' AND datname = current_database()"
+    )
+    until = time.monotonic() + 30
+    while ledger.read(lambda connection: connection.execute(listening).scalar_one()) < count:
+        assert time.monotonic() < until, "nobody listens"
+        time.sleep(0.01)
+    time.sleep(0.1)
+
+
 def test_a_commit_with_events_is_hinted_and_one_without_is_not(ledger: Ledger) -> None:
     told = threading.Event()
     end = ledger.on_commit(told.set)
-    time.sleep(0.1)
+    listened(ledger)
     told.clear()  # a listener's first hint
     ledger.write(lambda tx: None)
     assert not told.wait(0.05)
     ledger.write(tell)
-    assert told.wait(2)
+    assert told.wait(30)
     end()
     end()
     time.sleep(0.05)
@@ -68,18 +83,18 @@ def test_a_hint_that_fails_costs_nothing(ledger: Ledger) -> None:
     ledger.on_commit(fail)
     ledger.on_commit(told.set)
     assert ledger.write(lambda tx: tell(tx, 4)) == 4
-    assert told.wait(2)
+    assert told.wait(30)
     assert values(ledger) == [4]
 
 
 def test_another_processs_commit_is_hinted(shared_postgres_url: str) -> None:
     ledger = Ledger.open(shared_postgres_url)
     with workers(("tell", shared_postgres_url)) as [other]:
-        time.sleep(0.1)
+        listened(ledger)
         told = threading.Event()
         ledger.on_commit(told.set)
         go(other)
-        assert told.wait(2)
+        assert told.wait(30)
         assert values(ledger) == [1]
         said(other)
     ledger.close()
@@ -87,7 +102,7 @@ def test_another_processs_commit_is_hinted(shared_postgres_url: str) -> None:
 
 def test_a_listener_whose_line_broke_listens_again(shared_postgres_url: str) -> None:
     first, second = Ledger.open(shared_postgres_url), Ledger.open(shared_postgres_url)
-    time.sleep(0.1)
+    listened(first, 2)
     kill = text(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
@@ -95,10 +110,10 @@ def test_a_listener_whose_line_broke_listens_again(shared_postgres_url: str) -> 
     assert first.read(lambda connection: len(connection.execute(kill).all())) == 2
     told = threading.Event()
     first.on_commit(told.set)
-    assert told.wait(5)  # it looks for what it missed
+    assert told.wait(30)  # it looks for what it missed
     told.clear()
     second.write(tell)
-    assert told.wait(2)
+    assert told.wait(30)
     first.close()
     second.close()
 
@@ -111,7 +126,7 @@ def test_closing_ends_the_listener_at_once(opened: Callable[[], Ledger]) -> None
     assert {"ledger-writer"} <= {thread.name for thread in ours}
     began = time.monotonic()
     ledger.close()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5  # a listener asks every 15 s
     assert not [thread.name for thread in ours if thread.is_alive() and thread.name.startswith("ledger")]
     try:
         ledger.write(tell)

@@ -403,19 +403,21 @@ def test_a_connection_that_died_while_nobody_wrote_costs_nothing(
 
 def test_a_frozen_process_gives_up_the_county(two: tuple[Ledger, Ledger]) -> None:
     frozen, other = two
+    holds, go = threading.Event(), threading.Event()
 
     def freeze(tx: Transaction) -> None:
         tx.connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '200ms'"))
         tx.connection.execute(text("SELECT 1 FROM county FOR UPDATE"))
-        time.sleep(0.6)
+        holds.set()
+        assert go.wait(30)
 
     answer = frozen.submit(freeze)
-    time.sleep(0.1)
-    began = time.monotonic()
+    assert holds.wait(30)
     assert other.write(lambda tx: tell(tx, 1)) == 1
-    assert time.monotonic() - began < 0.5
+    assert not answer.done()  # it holds still, and has lost the county all the same
+    go.set()
     with pytest.raises(LedgerUnavailable):
-        answer.result(5)
+        answer.result(30)
 
 
 def test_ids_are_of_our_time(ledger: Ledger) -> None:

@@ -83,7 +83,7 @@ class Nodes:
         """SIGKILL; it is gone when this returns."""
         pid = self.pids.pop(port)
         os.kill(pid, signal.SIGKILL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while _lives(pid):
             assert time.monotonic() < until, "SIGKILL did not end it"
             time.sleep(0.001)

@@ -36,12 +36,12 @@ def test_killed_while_the_worker_computes_the_alert_comes_once(world: World) -> 
     server = Server(world).start()
     clinic = Clinic(server.address, world.key)
     warm = clinic.send(b"warms the worker", "note.txt")
-    clinic.wait_for(warm["exam"], lambda exam: exam["status"] == "unreadable", 30, "the first file is answered")
+    clinic.wait_for(warm["exam"], lambda exam: exam["status"] == "unreadable", 60, "the first file is answered")
     computing = server.children()
     for child in computing:
         os.kill(child, signal.SIGSTOP)
     receipt = clinic.send(ludb_55(), symptoms=["chest_pain"])
-    wait_until(lambda: _row(world, receipt["exam"])["attempts"] == 1, 10, "a worker has the exam")
+    wait_until(lambda: _row(world, receipt["exam"])["attempts"] == 1, 60, "a worker has the exam")
     server.kill()
     _bury(computing)
     assert _status(world, receipt["exam"]) == "received"
@@ -52,7 +52,7 @@ def test_killed_after_the_analysis_and_before_the_case_the_alert_comes_once(worl
     _forbid_cases(world)
     server = Server(world).start()
     receipt = Clinic(server.address, world.key).send(ludb_55(), symptoms=["chest_pain"])
-    wait_until(lambda: _status(world, receipt["exam"]) == "analysed", 30, "the analysis row")
+    wait_until(lambda: _status(world, receipt["exam"]) == "analysed", 60, "the analysis row")
     assert world.rows(schema.analysis)
     assert not world.rows(schema.case)
     server.kill()
@@ -73,7 +73,7 @@ def test_two_servers_on_one_database_raise_one_alert_and_survive_each_other(
     receipts.append(Clinic(second.address, world.other_key).send(ludb_55(), symptoms=["chest_pain"]))
     wanted = {receipt["exam"] for receipt in receipts}
     while wanted:
-        wanted.discard(doctor.event("alert.raised", 30)["data"]["exam"])
+        wanted.discard(doctor.event("alert.raised", 60)["data"]["exam"])
     doctor.close()
     assert second.stop() == 0
     for receipt in receipts:
@@ -97,7 +97,7 @@ def _bury(pids: list[int]) -> None:
 def _alert_after_restart(world: World, exam: str) -> None:
     with serving(world) as server:
         doctor = Doctor(server.address, "周敏", after=0)
-        alert = doctor.event("alert.raised", 30)
+        alert = doctor.event("alert.raised", 60)
         assert alert["data"]["exam"] == exam
         assert alert["data"]["colour"] == "RED"
         doctor.close()

@@ -113,7 +113,7 @@ class Sender(threading.Thread):
 
     def _break_off(self, offset: int, data: bytes, *, hang: bool) -> None:
         """A PATCH that declares more than it sends; then the line is reset, or says nothing more."""
-        line = socket.create_connection(("127.0.0.1", self.dice.choice(self.ports)), timeout=5)
+        line = socket.create_connection(("127.0.0.1", self.dice.choice(self.ports)), timeout=30)
         head = (
             f"PATCH {self.upload.parcel.address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
             f"Tus-Resumable: 1.0.0\r\nContent-Type: {BYTES}\r\nUpload-Offset: {offset}\r\n"

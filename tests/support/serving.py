@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -56,7 +57,7 @@ class World:
         for process in self.started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(30)
         if self.engine is not None:
             self.engine.dispose()
 
@@ -114,10 +115,15 @@ def _fill(transaction: Transaction, world: World) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on. It is none that a kernel gives to outgoing connections (from 32768 on): one of
+    those could have it before the server begins, or while a killed server is away.
+    """
+    dice = random.SystemRandom()
+    while True:
+        port = dice.randrange(15_000, 32_700)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(slots=True)
@@ -143,7 +149,7 @@ class Server:
         log = self.world.folder / f"serve-{self.port}.log"
         self.process = _cold(argv, environment, log) if self.cold else forked.fork(argv, environment, log)
         self.world.started.append(self.process)
-        wait_until(self._answers, 30, f"serve on {self.port}")
+        wait_until(self._answers, 60, f"serve on {self.port}")
         return self
 
     def _answers(self) -> bool:
@@ -151,7 +157,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"serve ended with {self.process.returncode}: {self.log()}")
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.address}/livez", timeout=1).status_code == 200
+            return httpx.get(f"{self.address}/livez", timeout=5).status_code == 200
         return False
 
     def log(self) -> str:
@@ -162,14 +168,14 @@ class Server:
         """SIGKILL to its pid, and to nothing else first: its workers must notice by themselves."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(15)
+        return self.process.wait(30)
 
     def children(self) -> list[int]:
         """The pids of its analyser processes, once there are any."""
@@ -180,7 +186,7 @@ class Server:
             pids = [int(pid) for listed in tasks.glob("*/children") for pid in listed.read_text().split()]
             return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-        return wait_until(found, 10, "analyser processes")
+        return wait_until(found, 30, "analyser processes")
 
 
 def _cold(argv: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -244,7 +250,7 @@ class Clinic:
 
     def exam(self, exam: str) -> dict[str, Any]:
         """GET one exam."""
-        answer = httpx.get(f"{self.address}/v1/exams/{exam}", headers=self.headers, timeout=10)
+        answer = httpx.get(f"{self.address}/v1/exams/{exam}", headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -261,7 +267,7 @@ class Clinic:
 
 def sign_in(address: str, name: str) -> str:
     """A person's token."""
-    answer = httpx.post(f"{address}/v1/session", json={"name": name, "password": PASSWORD}, timeout=10)
+    answer = httpx.post(f"{address}/v1/session", json={"name": name, "password": PASSWORD}, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()["token"]
 
@@ -289,13 +295,13 @@ class Doctor:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    def receive(self, seconds: float = 15) -> dict[str, Any]:
+    def receive(self, seconds: float = 30) -> dict[str, Any]:
         """The next frame."""
         frame = json.loads(self.socket.recv(timeout=seconds))
         self.frames.append(frame)
         return frame
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
         """Frames up to the first that fulfils ``condition``; that frame."""
         end = time.monotonic() + seconds
         while True:
@@ -308,7 +314,7 @@ class Doctor:
             if condition(frame):
                 return frame
 
-    def event(self, kind: str, seconds: float = 15) -> dict[str, Any]:
+    def event(self, kind: str, seconds: float = 30) -> dict[str, Any]:
         """The next event of a kind."""
         return self.until(lambda frame: frame.get("kind") == kind, seconds)
 
@@ -320,7 +326,7 @@ class Doctor:
 
     def case(self, case: str) -> dict[str, Any]:
         """GET one case."""
-        answer = httpx.get(f"{self.address}/v1/cases/{case}", headers=self.headers, timeout=10)
+        answer = httpx.get(f"{self.address}/v1/cases/{case}", headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

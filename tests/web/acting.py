@@ -241,7 +241,7 @@ def slow_feed(page: Page) -> SlowFeed:
 
 
 #: A busy machine may take its time; a wait that is fulfilled costs nothing.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 AXE = REPOSITORY / "web" / "node_modules" / "axe-core" / "axe.min.js"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -269,7 +269,7 @@ def save(page: Page, name: str) -> Path:
     return file
 
 
-def until(page: Page, condition: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+def until(page: Page, condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
     """Poll while the page goes on living: Playwright's own events are only handled while it waits."""
     found: list[Any] = []
 

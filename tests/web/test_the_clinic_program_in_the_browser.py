@@ -97,7 +97,7 @@ def assert_alarm_without_a_line(shown: Page, server: Server, cart: Path) -> None
     expect(card).to_contain_text("66")
     card.get_by_role("button", name="急救").click()
     alarm = shown.get_by_role("alert").filter(has_text="急的图还没送到县里")
-    expect(alarm).to_be_visible(timeout=15_000)
+    expect(alarm).to_be_visible(timeout=30_000)
     expect(alarm.get_by_role("link")).to_have_text(PHONE)
     expect(card.locator(".steps .done")).to_have_count(1)
     shown.get_by_role("button", name="English").click()
