@@ -15,12 +15,12 @@ from server.refusal import Refusal
 LANGUAGES = ("zh", "en")
 DEFAULT_RULESET = "udmi-2018"
 
-#: name of a global measurement in the document → its label and unit
+#: name of a global measurement in the document → its label, and its unit in both languages
 _SHOWN = (
-    ("heart_rate_bpm", "心率", "rate", "/min"),
-    ("pr_ms", "PR", "PR", "ms"),
-    ("qrs_ms", "QRS", "QRS", "ms"),
-    ("qt_ms", "QT", "QT", "ms"),
+    ("heart_rate_bpm", "心率", "rate", ("次/分", "/min")),
+    ("pr_ms", "PR", "PR", ("ms", "ms")),
+    ("qrs_ms", "QRS", "QRS", ("ms", "ms")),
+    ("qt_ms", "QT", "QT", ("ms", "ms")),
 )
 _WORDS = {
     "grade": ("图质", "quality"),
@@ -132,7 +132,7 @@ def _text(document: dict[str, Any], language: str) -> Iterator[str]:
     seconds = recording["samples"] / recording["rate_hz"]
     grade = f"{_WORDS['grade'][which]} {document['quality']['grade']}"
     yield f"{document['file']}: {recording['format']}, {len(recording['leads'])} × {seconds:.1f} s, {grade}"
-    yield "  " + ", ".join(_numbers(measured, which))
+    yield "  " + ("，", ", ")[which].join(_numbers(measured, which))
     yield from (f"  ! {advice[language]}" for advice in document["quality"]["advice"])
     for finding in document["findings"]:
         yield "  " + finding_line(finding, language)
@@ -140,16 +140,16 @@ def _text(document: dict[str, Any], language: str) -> Iterator[str]:
         yield from (f"    {hint[language]}" for hint in finding.get("hints", ()))
     if not document["findings"]:
         yield f"  {_WORDS['nothing'][which]}"
-    codes = ", ".join(item["code"] for item in document["not_assessed"])
+    codes = ("、", ", ")[which].join(item["code"] for item in document["not_assessed"])
     if codes:
-        yield f"  {_WORDS['not_assessed'][which]}: {codes}"
+        yield f"  {_WORDS['not_assessed'][which]}{('：', ': ')[which]}{codes}"
     yield f"  {_WORDS['unconfirmed'][which]}"
 
 
 def _numbers(measured: dict[str, Any], which: int) -> Iterator[str]:
     for name, zh, en, unit in _SHOWN:
         value = measured.get(name)
-        yield f"{(zh, en)[which]} {'–' if value is None else f'{value:.0f} {unit}'}"
+        yield f"{(zh, en)[which]} {'–' if value is None else f'{value:.0f} {unit[which]}'}"
     corrected: dict[str, float] | None = measured.get("qtc_ms")
     if corrected is not None:
         yield f"QTcF {corrected['fridericia']:.0f} ms"

@@ -137,7 +137,7 @@ _SAID: dict[str, tuple[str, str]] = {
     "katz_wachtel_mv": ("R+S", "R+S"),
     "r_v1_s_v6_mv": ("RV1+SV6", "RV1+SV6"),
     "qr_shape": ("qR型", "qR shape"),
-    "r_step_mv": ("R波递增差", "step of R from the lead before"),
+    "r_step_mv": ("R波较前一导联增减", "step of R from the lead before"),
     "p1_mv": ("P波起始部振幅", "first part of P"),
     "p_terminal_mv_ms": ("P波终末电势", "P-terminal force"),
     "coupling_qt": ("联律间期/QT", "coupling/QT"),
@@ -194,7 +194,7 @@ _MIMICS = {
     "JUVENILE": ("持续性幼年型T波", "juvenile T"),
     "R_SBRAD": ("心动过缓", "slow rate"), "T_ISCH_ST": ("心肌缺血", "ischaemia"),
 }  # fmt: skip
-_ARGUED = (("鉴别", ""), ("不足以解释", "does not explain it"), ("可解释", "explains it"))
+_ARGUED = (("鉴别", ""), ("已考虑，本条保留", "considered, the finding stands"), ("可解释", "explains it"))
 
 
 def evidence(item: dict[str, Any], which: int) -> str:
@@ -212,7 +212,10 @@ def evidence(item: dict[str, Any], which: int) -> str:
         missed = isinstance(value, int | float) and isinstance(limit, int | float) and not _holds(value, op, limit)
         shown = [_OPS.get(op, op), _value(measure, limit, which)]
         # What was not reached (a borderline value, a lead beside the pair) must not read as if it were.
-        words += [("（界值{}）", "(limit {})")[which].format(" ".join(shown))] if missed else shown
+        if missed and which == 0:
+            unit = _unit(measure, which)
+            return " ".join(word for word in (*words, unit) if word) + f"（界值{' '.join((*shown, unit)).strip()}）"
+        words += [f"(limit {' '.join(shown)})"] if missed else shown
     return " ".join(word for word in (*words, _unit(measure, which)) if word)
 
 

@@ -23,7 +23,7 @@ def item(lead: str | None, measure: str, value: Any, op: str = ">=", limit: Any 
          "aVL ST(J+80) −0.16 ≤ −0.05 mV"),
         (item(None, "heart_rate_bpm", 103.2, ">", 100.0), "心率 103 > 100 次/分", "rate 103 > 100 /min"),
         (item(None, "p_share", 1.0, ">=", 0.75), "有P波的心搏比例 1 ≥ 0.75", "share of beats with P 1 ≥ 0.75"),
-        (item("V5", "q_ms", 29.0, ">=", 30.0), "V5 Q波时限 29 （界值≥ 30） ms", "V5 Q duration 29 (limit ≥ 30) ms"),
+        (item("V5", "q_ms", 29.0, ">=", 30.0), "V5 Q波时限 29 ms（界值≥ 30 ms）", "V5 Q duration 29 (limit ≥ 30) ms"),
         (item("III", "st_j_mv", -0.0535, "<=", -0.05), "III ST(J) −0.0535 ≤ −0.05 mV", "III ST(J) −0.0535 ≤ −0.05 mV"),
         (item("V2", "st_shape", "convex", "==", "convex"), "V2 ST形态 弓背向上", "V2 form of ST convex"),
         (item(None, "rhythm", "AF", "!=", "SINUS"), "心律 心房颤动 ≠ 窦性", "rhythm atrial fibrillation ≠ sinus"),
@@ -39,7 +39,7 @@ def test_one_comparison(evidence: dict[str, Any], zh: str, en: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "zh", "en"), [(True, "不足以解释", "not explain it"), (False, "可解释", "explains it")]
+    ("kept", "zh", "en"), [(True, "已考虑，本条保留", "the finding stands"), (False, "可解释", "explains it")]
 )
 def test_an_argument_says_which_mimic_and_whether_it_explains(kept: bool, zh: str, en: str) -> None:
     argued = {"mimic": "ANEURYSM", "kept": kept, "why": {"zh": "甲。", "en": "because."}}
