@@ -17,6 +17,9 @@ NAMES = {
     "X_TRANS": Text("胸导联移行区改变", "Abnormal precordial transition"),
     "X_TALLRV1": Text("V1导联R波增高", "Tall R in V1"),
 }
+REVERSED = Text("胸导联R波逆递增", "Reversed R-wave progression")
+EARLY = Text("逆钟向转位（移行区提前）", "Early precordial transition")
+LATE = Text("顺钟向转位（移行区延迟）", "Late precordial transition")
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 SOURCE = "P2; P3; CLINICAL §3.4"
@@ -81,8 +84,9 @@ def _progression(facts: Facts, verdict: Verdict) -> None:
         for a, b in (("V1", "V2"), ("V2", "V3"), ("V3", "V4"))
     ]
     true = any3([all3(t.true for t in poor), any3(t.true for t in back)])
-    seen = poor if all3(t.true for t in poor) else back
-    verdict.decide(facts, "X_PRWP", NAMES["X_PRWP"], seen, true, "Zema 1982; P2; CLINICAL §3.4", near=False)
+    poorly = all3(t.true for t in poor)
+    seen, name = (poor, NAMES["X_PRWP"]) if poorly or true is not True else (back, REVERSED)
+    verdict.decide(facts, "X_PRWP", name, seen, true, "Zema 1982; P2; CLINICAL §3.4", near=False)
 
     def ratio(lead: str) -> float | None:
         up, down = r[lead], s[lead]
@@ -95,7 +99,7 @@ def _progression(facts: Facts, verdict: Verdict) -> None:
     verdict.decide(
         facts,
         "X_TRANS",
-        NAMES["X_TRANS"],
+        NAMES["X_TRANS"] if early.true == late.true else EARLY if early.true else LATE,
         [early, late],
         any3([early.true, late.true]),
         "SURA; CLINICAL §3.4",

@@ -29,6 +29,7 @@ from ecg.interpret import acute
 from ecg.interpret.facts import Facts, Rhythm, Verdict
 from ecg.recording import STANDARD_LEADS, PatientFacts, Sex, Text
 from ecg.rules import load
+from ecg.waves import Outline
 
 MAN, WOMAN = PatientFacts(60, Sex.MALE), PatientFacts(60, Sex.FEMALE)
 NONE = np.empty(0)
@@ -261,6 +262,50 @@ def test_barcelona_alone_is_possible_and_all_rules_are_printed():
     strong = found(read(facts(LBBB | {"V5": {**UP, **st(0.2)}}, qrs_ms=150.0), "C_LBBB"), "E_LBBB_MI")
     assert strong is not None
     assert strong.notes == ("SGARB", "SMITH", "BARCA")
+
+
+BROAD = {"C_LBBB": "E_LBBB_MI", "C_PACE_V": "E_PACE_MI"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "conduction", "lead", "at", "beside"),
+    [
+        ("SGARB", "C_LBBB", "V5", {**UP, **st(0.10)}, {**UP, **st(0.0999)}),
+        ("SGARB", "C_LBBB", "V2", {**DOWN, **st(-0.10)}, {**DOWN, **st(-0.0999)}),
+        ("SGARB", "C_LBBB", "V3", {**DOWN, **st(-0.10)}, {**DOWN, "s_mv": -3.0, **st(0.50)}),  # two points are too few
+        ("SMITH", "C_LBBB", "V3", {**DOWN, **st(0.25)}, {**DOWN, **st(0.2499)}),
+        ("SMITH", "C_LBBB", "V5", {**UP, **st(0.10)}, {**UP, **st(0.0999)}),
+        ("SMITH", "C_LBBB", "V2", {**DOWN, **st(-0.10)}, {**DOWN, **st(-0.0999)}),
+        ("SMITH_PACED", "C_PACE_V", "V6", {**DOWN, **st(-0.10)}, {**DOWN, **st(-0.0999)}),
+        ("BARCA", "C_LBBB", "III", {**DOWN, "s_mv": -0.6, **st(0.10)}, {**DOWN, "s_mv": -0.6001, **st(0.10)}),
+        ("BARCA", "C_LBBB", "III", {**DOWN, "s_mv": -0.6, **st(0.10)}, {**DOWN, "s_mv": -0.6, **st(0.0999)}),
+    ],
+)
+def test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it(
+    rule: str, conduction: str, lead: str, at: Values, beside: Values
+):
+    for own, true_ in ((at, True), (beside, False)):
+        held = found(read(facts(LBBB | {lead: own}, qrs_ms=150.0), conduction), BROAD[conduction])
+        assert (held is not None and rule in held.notes) == true_
+
+
+def with_t(held: Facts, positive_first: bool = True) -> Facts:
+    """The same heart with an average beat in which T's upward phase comes first, or last."""
+    beat = np.zeros((len(held.leads), 500))
+    beat[:, 300], beat[:, 340] = (0.2, -0.1) if positive_first else (-0.1, 0.2)
+    bounds = np.tile([260, 300, 380], (len(held.leads), 1))
+    whole, seen = np.array([180, 200, 225]), np.ones(len(held.leads), dtype=np.bool_)
+    outline = Outline(np.tile(whole, (len(held.leads), 1)), whole, None, None, ~seen, bounds, bounds[0], seen, False)
+    return replace(held, beat=beat, outline=outline)
+
+
+@pytest.mark.parametrize(
+    ("down", "up", "first", "hit"),
+    [(-0.10, 0.2, True, True), (-0.0999, 0.2, True, False), (-0.10, 0.2, False, False), (-0.10, 0.0, True, False)],
+)
+def test_biphasic_wellens_at_its_limit_and_beside_it(down: float, up: float, first: bool, hit: bool):
+    t: Values = {"t_positive_mv": up, "t_negative_mv": down, "t_mv": up}
+    assert true(read(with_t(facts({"V2": t, "V3": t}), first)), "E_WEL_A") == hit
 
 
 @pytest.mark.parametrize(

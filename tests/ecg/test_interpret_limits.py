@@ -67,6 +67,151 @@ CASES = {
         "test_a_lead_at_its_limit_and_one_step_beside_it",
         "test_a_lead_at_its_limit_and_one_step_beside_it",
     ),
+    "R_AVB1": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "C_SPR": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "R_SBRAD": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "R_STACH": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "R_SINUS": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "C_IVCD": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_LAD": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_RAD": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_NWAD": (
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+        "test_a_global_measure_at_its_limit_and_one_step_beside_it",
+    ),
+    "V_LOW_L": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "V_LOW_P": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_LVH_SL": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_LVH_CV": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_LVH_CP": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_LVH_PLP": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_LAA": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "H_RAA": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "C_RSR_NARROW": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_PRWP": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_TRANS": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "X_TALLRV1": (
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+        "test_a_lead_at_its_limit_and_one_step_beside_it",
+    ),
+    "C_RBBB": (
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+    ),
+    "C_IRBBB": (
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+        "test_right_bundle_branch_block_needs_its_prime_its_broad_s_and_its_width",
+    ),
+    "C_LAFB": (
+        "test_left_anterior_fascicular_block_begins_at_minus_45",
+        "test_left_anterior_fascicular_block_begins_at_minus_45",
+        "test_left_anterior_fascicular_block_begins_at_minus_45",
+    ),
+    "SGARB": (
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+    ),
+    "SMITH": (
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+    ),
+    "SMITH_PACED": (
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+    ),
+    "BARCA": (
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_a_rule_behind_a_broad_qrs_at_its_limit_and_beside_it",
+    ),
+    "E_WEL_A": (
+        "test_interpret_acute.py::test_biphasic_wellens_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_biphasic_wellens_at_its_limit_and_beside_it",
+        "test_interpret_acute.py::test_biphasic_wellens_at_its_limit_and_beside_it",
+    ),
 }
 NONE = np.empty(0)
 MAN, WOMAN = PatientFacts(60, Sex.MALE), PatientFacts(60, Sex.FEMALE)
@@ -168,6 +313,16 @@ LEADS = [
      {"V2": {"r_mv": 0.3, "r2_mv": 0.1, "st_j_mv": 0.0801}}),
     ("C_RSR_NARROW", {"V1": {"r_mv": 0.3, "r2_mv": 0.05}}, {"V1": {"r_mv": 0.3, "r2_mv": 0.0499}}),
     ("H_RAA", {"II": {"p_mv": 0.2501}}, {"II": {"p_mv": 0.25}}),
+    ("H_LVH_CP", {"aVL": {"r_mv": 1.0}, "V3": {"s_mv": -1.7123}}, {"aVL": {"r_mv": 1.0}, "V3": {"s_mv": -1.7111}}),
+    ("H_LVH_PLP", {"V2": {"s_mv": -1.5}, "V4": {"s_mv": -1.3}}, {"V2": {"s_mv": -1.5}, "V4": {"s_mv": -1.2999}}),
+    ("H_LVH_PLP", {"V4": {"s_mv": -1.4}}, {"V4": {"s_mv": -1.3999}}),
+    ("X_PRWP", {"V1": {"r_mv": 0.1}, "V2": {"r_mv": 0.3}, "V3": {"r_mv": 0.3}},
+     {"V1": {"r_mv": 0.1}, "V2": {"r_mv": 0.3}, "V3": {"r_mv": 0.3001}}),
+    ("X_PRWP", {"V3": {"r_mv": 0.9}}, {"V3": {"r_mv": 0.8999}}),
+    ("X_TRANS", {"V1": {"r_mv": 0.3001}}, {"V1": {"r_mv": 0.3}}),
+    ("X_TRANS", {"V1": {"r_mv": 0.3}, "V5": {"r_mv": 0.2999}}, {"V1": {"r_mv": 0.3}, "V5": {"r_mv": 0.3}}),
+    ("X_TALLRV1", {"V1": {"r_mv": 0.3, "r_ms": 30.0}}, {"V1": {"r_mv": 0.3, "r_ms": 29.9}}),
+    ("X_TALLRV1", {"V1": {"r_mv": 0.7, "s_mv": -1.0}}, {"V1": {"r_mv": 0.6999, "s_mv": -1.0}}),
 ]  # fmt: skip
 
 
@@ -220,6 +375,20 @@ def test_one_voltage_criterion_is_called_voltage_and_two_families_hypertrophy():
     two: dict[str, dict[str, float | None]] = {**one, "V1": {"s_mv": -2.0}, "V5": {"r_mv": 1.5}}
     names = [next(f for f in interpret(heart(leads)).findings if f.code == "H_LVH").name.zh for leads in (one, two)]
     assert names == ["左室高电压（仅一项电压标准）", "左室肥大"]
+
+
+def test_r_progression_and_transition_are_called_what_they_are():
+    poor: dict[str, dict[str, float | None]] = {"V1": {"r_mv": 0.1}, "V2": {"r_mv": 0.3}, "V3": {"r_mv": 0.3}}
+    back: dict[str, dict[str, float | None]] = {"V3": {"r_mv": 0.9}}
+    late: dict[str, dict[str, float | None]] = {"V1": {"r_mv": 0.2}, "V5": {"r_mv": 0.2}}
+
+    def name(code: str, leads: dict[str, dict[str, float | None]]) -> str:
+        return next(f for f in interpret(heart(leads)).findings if f.code == code).name.zh
+
+    assert name("X_PRWP", poor) == "胸导联R波递增不良"
+    assert name("X_PRWP", back) == "胸导联R波逆递增"
+    assert name("X_TRANS", {}) == "逆钟向转位（移行区提前）"
+    assert name("X_TRANS", late) == "顺钟向转位（移行区延迟）"
 
 
 def rbbb(v1_r2: float, s_ms: float, qrs_ms: float) -> Facts:
