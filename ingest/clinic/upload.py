@@ -11,6 +11,9 @@ import contextlib
 import hashlib
 import ipaddress
 import json
+import socket
+import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +29,10 @@ breaks. A larger one pays a round trip more, and what came of it is kept."""
 PIECE_BYTES = 256 * 1024
 """Of one PATCH: on 64 kbit/s half a minute; the county keeps what came of a broken one."""
 
+PROBE_BYTES = 1024
+"""Of the first PATCH after a broken one, some of which may still be under way: it takes the upload over before much is
+sent that would be refused."""
+
 BLOCK_BYTES = 16 * 1024
 """How finely the bar moves, and how soon an urgent ECG may go first: on 30 kbit/s after some four seconds."""
 
@@ -35,6 +42,10 @@ PASSING = frozenset({408, 409, 425, 429, 460, 500, 502, 503, 504, 507})
 """Answers that another attempt may change."""
 
 _GONE = frozenset({404, 410})
+_CONFLICT = 409
+
+# Linger for no time: two ints, on Windows two shorts.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 Progress = Callable[[str, int, int], None]
 """Told (file, bytes sent, bytes in all); what it raises breaks the request off."""
@@ -61,11 +72,12 @@ class RefusedError(SendError):
 
 
 class PassingError(Exception):
-    """An answer that another attempt may change. ``wait_s``: what the county asked for (Retry-After)."""
+    """An answer that another attempt may change. ``wait_s``: what the county asked for (Retry-After); ``offset``: how
+    far it says the upload is (Upload-Offset of a 409)."""
 
-    def __init__(self, status: int, wait_s: float | None = None) -> None:
+    def __init__(self, status: int, wait_s: float | None = None, offset: int | None = None) -> None:
         super().__init__(f"HTTP {status}")
-        self.status, self.wait_s = status, wait_s
+        self.status, self.wait_s, self.offset = status, wait_s, offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class Upload:
         self.said = 0
         """How much had been said when this was made: for whoever drives it."""
         self._began = 0
+        self._is_wary = False
 
     def step(self) -> dict[str, Any] | None:
         """The next request; the receipt once there is one.
@@ -105,6 +118,7 @@ class Upload:
         if self.address is None:
             return self._begin()
         if unsure:
+            self._is_wary = True
             return self._ask()
         return self._continue()
 
@@ -126,9 +140,17 @@ class Upload:
 
     def _continue(self) -> dict[str, Any] | None:
         assert self.address is not None
-        piece = self.parcel.data[self.offset : self.offset + PIECE_BYTES]
+        piece = self.parcel.data[self.offset : self.offset + (PROBE_BYTES if self._is_wary else PIECE_BYTES)]
         headers = {"Upload-Offset": str(self.offset), "Content-Type": "application/offset+octet-stream"}
-        return self._reached(self._request("PATCH", self.address, headers, piece))
+        try:
+            receipt = self._reached(self._request("PATCH", self.address, headers, piece))
+            self._is_wary = False
+            return receipt
+        except PassingError as passing:
+            if passing.offset is None or passing.offset <= self.offset:
+                raise
+            self.offset, self.is_unsure = passing.offset, False  # a broken request had brought more: on from there
+            return None
 
     def _reached(self, answer: httpx.Response) -> dict[str, Any] | None:
         """Note how far it is; the receipt if it is finished."""
@@ -152,9 +174,13 @@ class Upload:
     def _request(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
         lengths = {"Content-Length": str(len(body))} if method != "HEAD" else {}
         content = self._blocks(body) if body else None
-        answer = self.client.request(method, address, headers={**headers, **lengths}, content=content)
+        answer = self.client.request(
+            method, address, headers={**headers, **lengths}, content=content, extensions={"trace": _end_at_once}
+        )
         if answer.is_success:
             return answer
+        if body:
+            _end(answer)
         if answer.status_code in _GONE and self.address is not None:  # forgotten there: begin anew
             self.address, self.offset = None, 0
             raise PassingError(answer.status_code)
@@ -171,7 +197,9 @@ def refusal(answer: httpx.Response, size: int = 0) -> PassingError | SendError:
     """What an answer without success means for whoever sent ``size`` bytes."""
     status = answer.status_code
     if status in PASSING:
-        return PassingError(status, _seconds(answer.headers.get("Retry-After")))
+        offset = answer.headers.get("Upload-Offset", "") if status == _CONFLICT else ""
+        wait_s = _seconds(answer.headers.get("Retry-After"))
+        return PassingError(status, wait_s, int(offset) if offset.isdecimal() else None)
     if status in (401, 403):
         zh = "密钥不对或已失效：请向县管理员要新的设备密钥。"
         return WrongKeyError(
@@ -196,6 +224,26 @@ def _seconds(value: str | None) -> float | None:
     with contextlib.suppress(ValueError):
         return float(value) if value is not None and value.isdecimal() else None
     return None
+
+
+def _end_at_once(event: str, info: Mapping[str, Any]) -> None:
+    """A connection that is given up takes its unsent bytes with it.
+
+    The system would still send them, before whatever the next connection has to say: on 30 kbit/s that is ten seconds,
+    and the county would take bytes from two requests at once.
+    """
+    if event == "connection.connect_tcp.complete":
+        held: socket.socket | None = info["return_value"].get_extra_info("socket")
+        if held is not None:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+def _end(answer: httpx.Response) -> None:
+    """Give up the connection of an answer that came before its body was sent: the next request would wait for it."""
+    stream = answer.extensions.get("network_stream")
+    held: socket.socket | None = stream.get_extra_info("socket") if stream is not None else None
+    if held is not None:
+        held.close()
 
 
 # --- the line --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import random
+import socket
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
+from ingest.clinic import upload as uploads
 from ingest.clinic.asking import Asking
 from ingest.clinic.courier import Courier, read_item
 from ingest.clinic.said import Said
 from ingest.clinic.spool import Ecg, Spool, State
-from ingest.clinic.upload import BLOCK_BYTES
+from ingest.clinic.upload import BLOCK_BYTES, Parcel, PassingError, Upload
 
 BIG = random.Random(8).randbytes(600_000)
 PAIN, SOS = Said(symptoms=("chest_pain",)), Said(urgent=True)
@@ -69,7 +72,7 @@ class County:
                 return httpx.Response(404)
             if request.method == "PATCH":
                 if int(request.headers["Upload-Offset"]) != len(upload["data"]):
-                    return httpx.Response(409)
+                    return httpx.Response(409, headers={"Upload-Offset": str(len(upload["data"]))})
                 self._take(request, upload)
             return self._reached(200 if request.method == "HEAD" else 204, upload, {})
         if path.endswith("/context"):
@@ -210,7 +213,48 @@ def test_killed_after_any_request_it_goes_on_from_the_spool(village: Village) ->
     assert exam_of(village, BIG)["symptoms"] == ["chest_pain"]
     assert len(village.county.uploads) == 1
     sent = Counter(village.county.asked)
-    assert sent["PATCH /v1/uploads/0"] == 3, "600 KB in pieces of 256 KiB, none twice"
+    assert sent["PATCH /v1/uploads/0"] == 4, "a small one that takes it over, then 600 KB in pieces of 256 KiB"
+
+
+def test_bytes_that_a_broken_request_still_brought_are_gone_on_from_at_once(village: Village) -> None:
+    village.put("a.xml", BIG)
+    village.courier.turn()
+    village.start()
+    village.courier.turn()
+    village.county.uploads["/v1/uploads/0"]["data"] = BIG[:5000]  # they come after the HEAD was answered
+    village.run()
+    told = [asked.split()[0] for asked in village.county.asked]
+    assert told == ["POST", "HEAD", "PATCH", "PATCH", "PATCH", "PATCH", "PATCH"], "no question more"
+    assert (village.waits, exam_of(village, BIG)["data"]) == ([], BIG)
+
+
+def test_an_answer_before_the_body_was_sent_ends_the_connection_with_all_that_is_unsent() -> None:
+    ends: list[str] = []
+
+    def county(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line, line.makefile("rb") as read:
+            for answer in (b"201 Created\r\nLocation: /v1/uploads/0", b"409 Conflict\r\nUpload-Offset: 0"):
+                while read.readline().strip():
+                    pass  # the head; of the PATCH's body nothing is read
+                line.sendall(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\n\r\n")
+            try:
+                while read.read(1024):
+                    pass
+                ends.append("all of it was sent")
+            except ConnectionResetError:
+                ends.append("reset")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=county, args=(listener,))
+        thread.start()
+        with uploads.client(f"http://127.0.0.1:{listener.getsockname()[1]}", "key") as client:
+            upload = Upload(client, Parcel("a", BIG), {}, lambda *_: None)
+            assert upload.step() is None
+            with pytest.raises(PassingError, match="409"):
+                upload.step()
+            thread.join(10)
+    assert ends == ["reset"]
 
 
 def test_an_upload_that_the_county_forgot_is_begun_anew_with_all_that_was_said(village: Village) -> None:
