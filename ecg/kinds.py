@@ -32,7 +32,8 @@ NEIGHBOURS = 9
 MOST_EARLY = 0.5
 """More early beats than that are no exception but the rhythm."""
 UNLIKE, PLAINLY_UNLIKE = 0.8, 0.5
-PVC_MS, BROADER_MS = 110.0, 10.0
+PVC_MS, BROADER_MS = 120.0, 10.0
+"""A premature ventricular beat is at least so broad (CLINICAL.md §3.1, R_PVC), and broader than the usual one."""
 FEW_LEADS, SHORT_MS = 6, 85.0
 """Fewer leads show less of the width: there a plainly unlike shape need not be as broad, and none is called aberrant:
 what is not known to be atrial is ventricular (CLINICAL.md §3.2) [project]."""
