@@ -6,10 +6,11 @@ the whole application of ``ecgnet serve``; its desk is not started, so **the ana
 its answer names the exam, which is after the commit. Beside it in turn, on the same machine in the same run, one
 process of ``tuspyserver``, which syncs nothing. It is no dependency of ours; this puts it where the bench looks:
 
-    .venv/bin/uv venv .make/tuspyserver
+    .venv/bin/uv venv .make/tuspyserver        (make bench does both)
     .venv/bin/uv pip install -p .make/tuspyserver/bin/python tuspyserver uvicorn uvloop
 
-Clients and server share the cores. Aim: 800/s on SQLite with 32 clients on two cores.
+Clients and server share the cores; what the clients themselves take is printed. Aim: 800/s on SQLite with 32 clients on
+two cores.
 (b) Memory: how much larger the process is with many uploads open, each in the middle of a PATCH that hangs.
 (c) Ten seconds of eight leads at 500 Hz as a WFDB pair, packed as the clinic program packs them and sent by its sender
 over lines of 30 kbit/s that are cut every few seconds: how long until the county can read it, and whether it reads the
@@ -184,14 +185,20 @@ def bench_uploads(options: argparse.Namespace, nursery: Nursery) -> None:
         other = stack.enter_context(peer())
         targets += [other] if other else []
         counted = dict.fromkeys(worlds, 0)
+        own_ms: dict[int, float] = {}
         for clients in options.clients:
-            for one, answers in uploads(targets, clients, options.seconds, options.rounds):
+            before = time.process_time()
+            measured = uploads(targets, clients, options.seconds, options.rounds)
+            own_ms[clients] = (time.process_time() - before) * 1000 / sum(answers for _, answers in measured)
+            for one, answers in measured:
                 print(
                     f"| {clients} | {one.name} | {one.per_second:.0f} | {one.median_ms:.1f} / {one.p99_ms:.1f} |",
                     flush=True,
                 )
                 if one.name in counted:
                     counted[one.name] += answers
+        shares = ", ".join(f"{taken:.2f} ms with {clients}" for clients, taken in own_ms.items())
+        print(f"\nprocessor time of the clients themselves, of one upload: {shares}")
         for name, world in worlds.items():
             kept = len(world.rows(schema.exam))
             print(f"\n{name}: {counted[name]} answers, {kept} exams")
