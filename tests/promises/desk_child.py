@@ -1,6 +1,7 @@
 """A desk without its sockets, to be killed between two commits: it acknowledges every case given, eight at once, and
 says each one when it is answered. Each line that this process reads is one desk, a fork of it: what takes long to load
-is loaded once. Every line that a desk says carries its pid, and is short: a pipe takes it whole or not at all.
+is loaded once. Every line that a desk says carries its pid, is short, and is one write: a pipe takes it whole or not at
+all (``print`` writes the end of a line by itself, and a kill can come between).
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ async def _acknowledge_all(asked: dict[str, Any]) -> None:
             request = review.Request("acknowledge", case, seen, f"ack-{case}")
             answer = await review.act(ledger, actor, request)
             digest = hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest()
-            print(json.dumps({"pid": os.getpid(), "case": case, "answer": digest}), flush=True)
+            _say(pid=os.getpid(), case=case, answer=digest)
 
     await asyncio.gather(*(one(case, seen) for case, seen in asked["cases"]))
     ledger.close()
+
+
+def _say(**told: object) -> None:
+    os.write(sys.stdout.fileno(), (json.dumps(told) + "\n").encode())
 
 
 def main() -> None:
@@ -40,9 +45,9 @@ def main() -> None:
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
             asyncio.run(_acknowledge_all(json.loads(line)))
-            print(json.dumps({"pid": os.getpid(), "is": "done"}), flush=True)
+            _say(pid=os.getpid(), **{"is": "done"})
             os._exit(0)
-        print(json.dumps({"pid": pid, "is": "made"}), flush=True)
+        _say(pid=pid, **{"is": "made"})
 
 
 if __name__ == "__main__":
