@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 
 from tests.support import chromium as browsers
 from tests.support import needs, postgres
+
+#: The suite starts some hundred processes: one that may not keep what it compiled compiles all of SciPy each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 if needs.FONTS_CONF.exists():
     os.environ.setdefault("FONTCONFIG_FILE", str(needs.FONTS_CONF))
