@@ -163,6 +163,15 @@ device = _table(
     _refers("site", "site_id"),
 )
 
+former_key = _table(
+    "former_key",  # a key that a device had before it was given another: known again when it is tried
+    *_key(),
+    Column("device_id", Id, nullable=False),
+    Column("key_hash", Text, nullable=False, index=True),
+    Column("ended_at", Instant, nullable=False),
+    _refers("device", "device_id"),
+)
+
 enrolment = _table(
     "enrolment",  # a one-time code that a device exchanges for its key
     *_key(),
