@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, insert, select, update
 
 from county import secrets, sites
 from county.clocks import Estimate, Sample, estimate
@@ -19,7 +19,7 @@ from ledger import schema
 from ledger.database import Transaction
 from ledger.ids import new_id
 
-_D, _S = schema.device.c, schema.site.c
+_D, _F, _S = schema.device.c, schema.former_key.c, schema.site.c
 _ADD = insert(schema.device)
 # The device whose key this is, with its site's name; a revoked key opens nothing.
 _BY_KEY = (
@@ -32,6 +32,13 @@ _REVOKE = (
     update(schema.device)
     .where(_D.county_id == bindparam("county"), _D.id == bindparam("device"), _D.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"))
+)
+# The key that a device has: kept before it is given another, so that it is known again when it is tried.
+_KEEP_KEY = insert(schema.former_key).from_select(
+    ["county_id", "id", "device_id", "key_hash", "ended_at"],
+    select(_D.county_id, bindparam("former", type_=Text), _D.id, _D.key_hash, bindparam("at", type_=BigInteger)).where(
+        _D.county_id == bindparam("county"), _D.id == bindparam("device"), _D.revoked_at.is_(None)
+    ),
 )
 # Another key: the one before opens nothing from this commit on.
 _SET_KEY = (
@@ -64,9 +71,15 @@ _OF_COUNTY = (
 _ALL = _OF_COUNTY.order_by(_S.township, _S.name, _S.id, _D.created_at, _D.id)
 # One device by its id.
 _ONE = _OF_COUNTY.where(_D.id == bindparam("device"))
-# Whose key this was, before it was revoked.
-_REVOKED = select(_D.county_id, _D.id, _D.site_id).where(
-    _D.key_hash == bindparam("key_hash"), _D.revoked_at.is_not(None)
+# Whose key this was, before it was revoked or replaced.
+_ENDED = (
+    select(_D.county_id, _D.id, _D.site_id)
+    .where(_D.key_hash == bindparam("key_hash"), _D.revoked_at.is_not(None))
+    .union_all(
+        select(_D.county_id, _D.id, _D.site_id)
+        .join_from(schema.former_key, schema.device, (_D.county_id == _F.county_id) & (_D.id == _F.device_id))
+        .where(_F.key_hash == bindparam("key_hash"))
+    )
 )
 # What a device says of itself.
 _BEAT = (
@@ -162,8 +175,9 @@ def rotate(tx: Transaction, county: str, device: str, *, actor: str = "operator"
 
 def set_key(tx: Transaction, county: str, device: str, key_hash: str) -> bool:
     """Give a device another key; ``False`` if it is not in use."""
-    values = {"county": county, "device": device, "to_hash": key_hash}
-    return tx.connection.execute(_SET_KEY, values).rowcount == 1
+    which = {"county": county, "device": device}
+    tx.connection.execute(_KEEP_KEY, {**which, "former": new_id(), "at": tx.now})
+    return tx.connection.execute(_SET_KEY, {**which, "to_hash": key_hash}).rowcount == 1
 
 
 def revoke(tx: Transaction, county: str, device: str, *, actor: str = "operator", reason: str | None = None) -> None:
@@ -227,7 +241,7 @@ def by_key(connection: Connection, key: str) -> Device | None:
     return None if row is None else Device(*row)
 
 
-def by_revoked_key(connection: Connection, key: str) -> tuple[str, str, str] | None:
-    """County, id and site of the device whose key this was before it was revoked."""
-    row = connection.execute(_REVOKED, {"key_hash": secrets.fingerprint(key)}).first()
+def by_ended_key(connection: Connection, key: str) -> tuple[str, str, str] | None:
+    """County, id and site of the device whose key this was before it was revoked or replaced."""
+    row = connection.execute(_ENDED, {"key_hash": secrets.fingerprint(key)}).first()
     return None if row is None else (row.county_id, row.id, row.site_id)

@@ -1,8 +1,9 @@
 """Keys and tokens that opened nothing are put on record, behind the answer: neither its bytes nor its time show how.
 
-A revoked device key is a row of the county's audit (``device.refused``): somebody has a device that was taken out of
-use. Every other one is a line of the log with the address it came from, never with the key. Both are limited, so that
-nobody fills a disk by guessing: a row a device in :data:`EVERY_S`, a line an address, with how many there were.
+A device key that was revoked or replaced is a row of the county's audit (``device.refused``): somebody has a device, or
+a copy of its key, that was taken out of use. Every other one is a line of the log with the address it came from, never
+with the key. Both are limited, so that nobody fills a disk by guessing: a row a device in :data:`EVERY_S`, a line an
+address, with how many there were.
 """
 
 from __future__ import annotations
@@ -58,16 +59,16 @@ def note(ledger: Ledger, secret: str, address: str, recorder: Recorder = _record
 
 async def _record(ledger: Ledger, secret: str, address: str, recorder: Recorder) -> None:
     try:
-        revoked = None
+        ended = None
         if secret.startswith(secrets.Kind.DEVICE):
-            revoked = await ledger.aread(lambda connection: devices.by_revoked_key(connection, secret))
-        if revoked is None:
+            ended = await ledger.aread(lambda connection: devices.by_ended_key(connection, secret))
+        if ended is None:
             if times := recorder.due(f"address {address}", time.monotonic()):
                 log.warning("a key was refused", address=address, times=times)
             return
-        county, device, site = revoked
+        county, device, site = ended
         if times := recorder.due(f"device {device} {address}", time.monotonic()):
-            log.warning("a revoked key was refused", device=device, address=address, times=times)
+            log.warning("a key out of use was refused", device=device, address=address, times=times)
             detail = {"device": device, "address": address, "times": times}
             await ledger.awrite(lambda tx: tx.audit(county, device, "device.refused", site, detail=detail))
     except (LedgerBusy, LedgerUnavailable, SQLAlchemyError) as error:

@@ -238,6 +238,14 @@ def test_a_revoked_key_is_on_record_when_it_is_tried_and_once_in_a_while(world: 
     assert world.key not in str(said) + str(rows)
 
 
+def test_a_replaced_key_is_on_record_when_it_is_tried(world: World) -> None:
+    first = world.ledger.write(lambda tx: devices.rotate(tx, world.county, world.device))
+    world.ledger.write(lambda tx: devices.rotate(tx, world.county, world.device))
+    refuse(world, refusals.Recorder(), (world.key, "203.0.113.7"), (first, "203.0.113.8"))
+    assert [row["detail"]["address"] for row in audits(world, "device.refused")] == ["203.0.113.7", "203.0.113.8"]
+    assert {row["detail"]["device"] for row in audits(world, "device.refused")} == {world.device}
+
+
 @on_sqlite
 def test_any_other_key_is_a_line_of_the_log_an_address_with_how_many_there_were(world: World) -> None:
     recorder = refusals.Recorder()
