@@ -48,7 +48,8 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def _fill(tx: Transaction, world: World) -> None:
-    """A county that is well: rostered for a fortnight, backed up an hour ago."""
+    """A county that is well: its clinic live, rostered for a fortnight, backed up an hour ago."""
+    tx.connection.execute(update(schema.site).values(live_at=1))
     for slot, name in (("first", "周敏"), ("backup", "何立"), ("coordinator", "林协调")):
         rosters.add(
             tx, world.county, slot, world.people[name], tx.now + 24 * HOUR - SECOND * 3600 * 2, tx.now + 14 * DAY
@@ -109,12 +110,20 @@ def test_a_backup_that_was_never_verified_does_not_count(patient: Patient) -> No
     changed(patient.ledger, lambda tx: tx.connection.execute(update(schema.backup).values(verified_at=tx.now)))
 
 
+def test_clinics_of_which_none_is_live_are_no_good_news(made: World, patient: Patient) -> None:
+    one = update(schema.site).where(schema.site.c.id == made.site)
+    changed(patient.ledger, lambda tx: tx.connection.execute(one.values(live_at=None)))
+    found = line(patient, "clinics")
+    assert (found.level, "none of them live" in found.en) == (Level.LOOK, True)
+    changed(patient.ledger, lambda tx: tx.connection.execute(one.values(live_at=1)))
+
+
 def test_silent_clinics_are_named(made: World, patient: Patient) -> None:
     silent = update(schema.site).where(schema.site.c.id == made.site)
-    changed(patient.ledger, lambda tx: tx.connection.execute(silent.values(live_at=1, silent_at=tx.now)))
+    changed(patient.ledger, lambda tx: tx.connection.execute(silent.values(silent_at=tx.now)))
     found = line(patient, "clinics")
     assert (found.level, "石桥村卫生室" in found.zh) == (Level.LOOK, True)
-    changed(patient.ledger, lambda tx: tx.connection.execute(silent.values(live_at=None, silent_at=None)))
+    changed(patient.ledger, lambda tx: tx.connection.execute(silent.values(silent_at=None)))
 
 
 def _exam(made: World, tx: Transaction, **values: Any) -> None:
