@@ -110,12 +110,12 @@ def test_a_backup_that_was_never_verified_does_not_count(patient: Patient) -> No
     changed(patient.ledger, lambda tx: tx.connection.execute(update(schema.backup).values(verified_at=tx.now)))
 
 
-def test_clinics_of_which_none_is_live_are_no_good_news(made: World, patient: Patient) -> None:
-    one = update(schema.site).where(schema.site.c.id == made.site)
-    changed(patient.ledger, lambda tx: tx.connection.execute(one.values(live_at=None)))
+def test_clinics_of_which_none_is_live_are_no_good_news(patient: Patient) -> None:
+    every = update(schema.site)
+    changed(patient.ledger, lambda tx: tx.connection.execute(every.values(live_at=None)))
     found = line(patient, "clinics")
     assert (found.level, "none of them live" in found.en) == (Level.LOOK, True)
-    changed(patient.ledger, lambda tx: tx.connection.execute(one.values(live_at=1)))
+    changed(patient.ledger, lambda tx: tx.connection.execute(every.values(live_at=1)))
 
 
 def test_silent_clinics_are_named(made: World, patient: Patient) -> None:
