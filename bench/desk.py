@@ -78,7 +78,9 @@ def alerts(engine: str, url: str, rates: list[float], seconds: float) -> int:
             print(
                 speed.row(f"{engine}: file → alert at {rate:g}/s", [listener.came[one.exam] - one.due for one in sent])
             )
-            lost += uploads - sum(listener.frames[one.exam] == 1 for one in sent)
+            lost += listener.wrong(uploads)
+            if unread := listener.alerted_twice():
+                print(f"{unread} waited 20 s for their analysis: alerted unread, and again in RED when they were read")
         doctor.close()
     return lost
 

@@ -110,13 +110,16 @@ def infarction(seed: int) -> bytes:
 
 
 class Listener:
-    """A doctor's websocket in a thread of its own: when each exam's alert came, and how often."""
+    """A doctor's websocket in a thread of its own: when each exam's first alert came, and how often each alert.
+
+    An exam that waits 20 s for its analysis is alerted unread and, once it is read, in its higher colour: two alerts.
+    """
 
     def __init__(self, doctor: Doctor) -> None:
         self._doctor = doctor
         self._stop = threading.Event()
         self.came: dict[str, float] = {}
-        self.frames: Counter[str] = Counter()
+        self.frames: Counter[tuple[str, str]] = Counter()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -129,7 +132,17 @@ class Listener:
             if frame.get("kind") == "alert.raised":
                 exam = frame["data"]["exam"]
                 self.came.setdefault(exam, time.perf_counter())
-                self.frames[exam] += 1
+                self.frames[exam, frame["data"]["colour"]] += 1
+
+    def wrong(self, uploads: int) -> int:
+        """How many of so many uploads had no alert, or one of them twice."""
+        doubled = {exam for (exam, _), times in self.frames.items() if times > 1}
+        return uploads - len(self.came.keys() - doubled)
+
+    def alerted_twice(self) -> int:
+        """How many exams had a second alert, of another colour."""
+        colours = Counter(exam for exam, _ in self.frames)
+        return sum(times > 1 for times in colours.values())
 
     def stop(self) -> None:
         """No more frames."""
@@ -194,7 +207,7 @@ def file_to_alert(uploads: int, per_second: float) -> int:
     kilobytes = round(sum(map(len, files)) / len(files) / 1000)
     print(row(f"file → alert, {kilobytes} KB at {per_second:g}/s", [listener.came[one.exam] - one.due for one in sent]))
     print(row("of it, file → receipt", [one.receipt - one.due for one in sent]))
-    return uploads - len({one.exam for one in sent if listener.frames[one.exam] == 1})
+    return listener.wrong(uploads)
 
 
 def _measure(
