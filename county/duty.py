@@ -6,7 +6,7 @@ hundreds of feeds cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -15,7 +15,7 @@ from ledger import schema
 from ledger.clock import SECOND
 from ledger.database import Ledger
 
-FEED_EVERY_S = 20.0  # how often an open feed says that it lives
+FEED_EVERY_US = 20 * SECOND  # how often an open feed says that it lives
 GONE_US = 60 * SECOND  # CLINICAL.md §5.7 counts seconds: a feed that was silent for so long is none
 
 _S = schema.session.c
@@ -39,12 +39,16 @@ _LAST = select(_S.person_id, _S.feed_at).where(
 )
 
 
-async def feed_lives(ledger: Ledger, actor: Actor) -> None:
-    """An open feed of this person is alive now."""
-    if actor.is_device or actor.site is not None or actor.session is None:
-        return
-    key = {"county": actor.county, "session": actor.session}
-    await ledger.awrite(lambda tx: tx.connection.execute(_ALIVE, {**key, "at": tx.now}) and None)
+def counts(actor: Actor) -> bool:
+    """Whether an open feed of theirs is anybody's on call."""
+    return not actor.is_device and actor.site is None and actor.session is not None
+
+
+async def feeds_live(ledger: Ledger, actors: Iterable[Actor]) -> None:
+    """An open feed of each of these people is alive now."""
+    keys = [{"county": actor.county, "session": actor.session} for actor in actors if counts(actor)]
+    if keys:
+        await ledger.awrite(lambda tx: tx.connection.execute(_ALIVE, [{**key, "at": tx.now} for key in keys]) and None)
 
 
 def on_feed(connection: Connection, county: str, people: Collection[str], now: int) -> set[str]:

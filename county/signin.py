@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -35,6 +35,7 @@ COOKIE = "ecgnet_session"
 SESSION_S = 12 * 3600  # a shift
 FEED_S = 30 * 60  # how long a session lasts at least after its feed was last open
 KEPT_S = 30 * 86400  # sessions that ended are rows that long
+ASKED_AT_ONCE = 500  # sessions of one read
 WRONG_AFTER_S = 0.3  # a wrong name or password is answered then: argon2 takes about a third of it, commits the rest
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110 §9.2.1
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -59,9 +60,9 @@ _SESSION = (
     .select_from(_OF_PERSON)
     .where(_N.county_id == bindparam("county"), _N.id == bindparam("session"), *_IS_LIVE)
 )
-# Which of some sessions are live.
+# Which of some sessions are live, until when, and whose.
 _LIVE_SESSIONS = (
-    select(_N.id)
+    select(_N.id, _N.expires_at, *_PERSON)
     .select_from(_OF_PERSON)
     .where(_N.county_id == bindparam("county"), _N.id.in_(bindparam("ids", expanding=True)), *_IS_LIVE)
 )
@@ -300,7 +301,7 @@ def too_often(wait_s: int) -> Problem:
 
 
 async def sign_out(ledger: Ledger, who: Actor) -> None:
-    """End every session of the person at once; their feeds see it by :func:`live`."""
+    """End every session of the person at once; their feeds see it by :func:`going_on`."""
 
     def end(tx: Transaction) -> None:
         people.end_sessions(tx, who.county, who.id)
@@ -318,51 +319,61 @@ def session(connection: Connection, who: Actor, now: int) -> Session | None:
     return None if row is None else Session(row.expires_at, _person(tuple(row)[1:]))
 
 
-def live(connection: Connection, actors: Iterable[Actor], now: int) -> set[Actor]:
-    """Which of ``actors`` may go on: session not ended or expired, key not revoked. Two reads a county.
+@dataclass(frozen=True, slots=True)
+class Going:
+    """Somebody whose session or key goes on, as they are now; until when (UTC µs; ``None``: a device's key)."""
 
-    The feed asks for all its open sockets at each poll and closes the others (4401).
+    who: Actor
+    expires_at: int | None
+
+
+def going_on(connection: Connection, actors: Iterable[Actor], now: int) -> dict[Actor, Going]:
+    """Who of ``actors`` may go on: session not ended or expired, key not revoked. Two reads a county and 500 of them.
+
+    The feed asks for all its open sockets at once and closes the others (4401).
     """
-    counted: dict[tuple[str, bool], dict[str, Actor]] = {}
-    asked = list(actors)
-    for who in asked:
-        counted.setdefault((who.county, who.is_device), {})[who.id if who.is_device else who.session or ""] = who
-    alive: set[tuple[str, bool, str]] = set()
+    counted: dict[tuple[str, bool], dict[str, list[Actor]]] = {}
+    for who in actors:
+        which = who.id if who.is_device else who.session or ""
+        counted.setdefault((who.county, who.is_device), {}).setdefault(which, []).append(who)
+    found: dict[Actor, Going] = {}
     for (county, is_device), ids in counted.items():
-        statement = _LIVE_DEVICES if is_device else _LIVE_SESSIONS
-        values: dict[str, Any] = {"county": county, "ids": list(ids)}
-        found = connection.execute(statement, values if is_device else {**values, "now": now}).scalars()
-        alive.update((county, is_device, which) for which in found)
-    return {who for who in asked if (who.county, who.is_device, who.id if who.is_device else who.session) in alive}
+        every = list(ids)
+        for first in range(0, len(every), ASKED_AT_ONCE):
+            values: dict[str, Any] = {"county": county, "ids": every[first : first + ASKED_AT_ONCE]}
+            if is_device:
+                live = connection.execute(_LIVE_DEVICES, values).scalars()
+                found |= {who: Going(who, None) for which in live for who in ids[which]}
+                continue
+            for row in connection.execute(_LIVE_SESSIONS, {**values, "now": now}):
+                person = _person(tuple(row)[2:])
+                for who in ids[row.id]:
+                    as_now = replace(who, name=person.name, role=person.role, site=person.site)
+                    found[who] = Going(as_now, row.expires_at)
+    return found
 
 
 def is_live(connection: Connection, who: Actor, now: int) -> bool:
     """Whether the actor's session or key is still valid."""
-    return who in live(connection, (who,), now)
+    return who in going_on(connection, (who,), now)
 
 
-async def extend(ledger: Ledger, who: Actor) -> bool:
-    """Called by an open feed each minute: its session does not expire during the shift. ``False`` if it has ended.
-
-    Most calls only read; a row is written when less than half of :data:`FEED_S` is left. A device's key has no end.
+async def extend(ledger: Ledger, going: Iterable[Going]) -> None:
+    """Called by open feeds: their sessions do not expire during the shift. A row is written when less than half of
+    :data:`FEED_S` is left.
     """
-    now = ledger.clock.now()
-    if who.is_device:
-        return await ledger.aread(lambda connection: is_live(connection, who, now))
-    found = await ledger.aread(lambda connection: session(connection, who, now))
-    if found is None:
-        return False
-    if found.expires_at - now >= FEED_S * SECOND // 2:
-        return True
-    return await ledger.awrite(lambda tx: _extended(tx, who))
+    until = ledger.clock.now() + FEED_S * SECOND
+    soon = until - FEED_S * SECOND // 2
+    due = [one.who for one in going if one.expires_at is not None and one.expires_at < soon]
+    if due:
+        await ledger.awrite(lambda tx: _extend(tx, due))
 
 
-def _extended(tx: Transaction, who: Actor) -> bool:
+def _extend(tx: Transaction, due: Sequence[Actor]) -> None:
     until = tx.now + FEED_S * SECOND
-    values = {"county": who.county, "session": who.session, "now": tx.now, "until": until}
-    if tx.connection.execute(_EXTEND, values).rowcount:
-        return True
-    return session(tx.connection, who, tx.now) is not None
+    tx.connection.execute(
+        _EXTEND, [{"county": who.county, "session": who.session, "now": tx.now, "until": until} for who in due]
+    )
 
 
 def _person(columns: Sequence[Any]) -> Person:

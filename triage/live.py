@@ -11,30 +11,32 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 
-from county import duty, signin
 from county.access import Actor
 from county.http import current_actor
 from county.problem import Problem, language_of, our_error, problem_response, unavailable
 from ledger import database, events
 from ledger.database import Ledger
 from triage import feed, review
+from triage.attendance import Attendance
 from triage.requests import request_of
 
 log = structlog.get_logger("feed")
 
 KEPT = 2_000  # events a county in memory; who needs older ones reads them from the ledger
 PAGE = 500
+TEXTS = 1_000  # frames as they went over the line; the same text for all who saw the same before
 SEND_TIMEOUT_S = 20.0  # a reader that takes no frame for so long is closed and resumes by its number
 CLOSE_TIMEOUT_S = 2.0
-SESSION_CHECK_S = 2.0
 BUSY_S = 2  # Retry-After of an action that the writer could not take
-EXTEND_S = 60.0
+
+
+def _text(frame: Mapping[str, Any]) -> str:
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
 
 
 class Hub:
@@ -47,7 +49,9 @@ class Hub:
         self._last: dict[str, int] = {}
         self._more = asyncio.Event()
         self._polling = asyncio.Lock()
+        self._texts: dict[tuple[str, int, int], str] = {}
         self.sessions = 0
+        self.attendance = Attendance(ledger)
 
     async def poll(self) -> bool:
         """Read what is new; whether there was anything."""
@@ -88,10 +92,21 @@ class Hub:
             return []
         return await self._ledger.aread(lambda connection: events.after(connection, county, position, PAGE))
 
+    def text(self, county: str, frame: Mapping[str, Any]) -> str:
+        """An event's frame as it goes over the line: written once for all sessions that were shown the same before."""
+        key = (county, frame["seq"], frame["prev"])
+        found = self._texts.get(key)
+        if found is None:
+            found = self._texts[key] = _text(frame)
+            while len(self._texts) > TEXTS:
+                del self._texts[next(iter(self._texts))]
+        return found
+
     async def more(self, timeout_s: float) -> None:
         """Wait until something is new, at most so long."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._more.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._more.wait()
 
 
 class Session:
@@ -101,6 +116,7 @@ class Session:
         self._socket, self._ledger, self._hub, self._actor = socket, ledger, hub, actor
         self._sending = asyncio.Lock()
         self._feed = feed.Feed(actor, "", heartbeat_s=hub.heartbeat_s)
+        self._news: asyncio.Queue[Actor | Exception | None] = asyncio.Queue()
 
     async def run(self) -> None:
         """Serve until either side ends."""
@@ -112,11 +128,13 @@ class Session:
             return
         await self._accept()
         self._hub.sessions += 1
-        tasks = [asyncio.create_task(task) for task in (self._serve(after), self._receive(), self._watch())]
+        self._hub.attendance.come(self)
+        tasks = [asyncio.create_task(task) for task in (self._serve(after), self._receive(), self._heed())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.sessions -= 1
+            self._hub.attendance.leave(self)
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -149,7 +167,7 @@ class Session:
             for row in rows:
                 frame = self._feed.shown(row)
                 if frame is not None:
-                    await self._send(frame)
+                    await self._send_text(self._hub.text(county, frame))
             if rows:
                 continue
             if loop.time() >= beat_at:
@@ -159,15 +177,17 @@ class Session:
             await self._hub.more(max(beat_at - loop.time(), 0.01))
 
     async def _send(self, frame: Mapping[str, Any]) -> None:
-        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+        await self._send_text(_text(frame))
+
+    async def _send_text(self, text: str) -> None:
         async with self._sending:
             try:
-                await asyncio.wait_for(self._socket.send_text(text), SEND_TIMEOUT_S)
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self._socket.send_text(text)
             except TimeoutError:
                 with contextlib.suppress(TimeoutError, RuntimeError):  # the close too waits for a reader
-                    await asyncio.wait_for(
-                        self._socket.close(feed.CLOSE_TOO_SLOW, "too slow; resume by number"), CLOSE_TIMEOUT_S
-                    )
+                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                        await self._socket.close(feed.CLOSE_TOO_SLOW, "too slow; resume by number")
                 raise WebSocketDisconnect(feed.CLOSE_TOO_SLOW) from None
 
     async def _receive(self) -> None:
@@ -196,42 +216,42 @@ class Session:
     def _refused(self, identity: str | None, problem: Problem) -> dict[str, Any]:
         return feed.refused(identity, problem, language_of(self._socket))
 
-    async def _watch(self) -> None:
-        """End with the session or the key; while the feed is open the session does not expire."""
-        loop = asyncio.get_running_loop()
-        extend_at = alive_at = 0.0
+    @property
+    def actor(self) -> Actor:
+        """Who reads, as they were known last."""
+        return self._actor
+
+    def found(self, who: Actor | None) -> None:
+        """What the look at all sessions says of this one."""
+        if who != self._actor:
+            self._news.put_nowait(who)
+
+    def lost(self, error: Exception) -> None:
+        """Nobody can say whether the session goes on: it ends here, and the reader comes back."""
+        self._news.put_nowait(error)
+
+    async def _heed(self) -> None:
+        """End with the session or the key; what somebody of another role or site now sees is to be read anew."""
         while True:
-            now = self._ledger.clock.now()
-            if not await self._ledger.aread(lambda connection, now=now: signin.is_live(connection, self._actor, now)):
+            news = await self._news.get()
+            if isinstance(news, Exception):
+                raise news
+            if news is None:
                 await self._socket.close(feed.CLOSE_SESSION_ENDED, "signed out")
                 return
-            await self._moved(now)
-            if loop.time() >= extend_at:
-                await signin.extend(self._ledger, self._actor)
-                extend_at = loop.time() + EXTEND_S
-            if loop.time() >= alive_at:  # whoever is on call can be reached here
-                with contextlib.suppress(database.LedgerBusy, database.LedgerUnavailable):  # said again in 20 s
-                    await duty.feed_lives(self._ledger, self._actor)
-                alive_at = loop.time() + duty.FEED_EVERY_S
-            await asyncio.sleep(SESSION_CHECK_S)
+            if news != self._actor:
+                await self._moved(news)
 
-    async def _moved(self, now: int) -> None:
-        """Who they are now: another role or site shows them something else, and the screen is told to read anew."""
-        if self._actor.is_device:
-            return
+    async def _moved(self, actor: Actor) -> None:
+        sees = feed.sees(actor, {"county_id": actor.county, "site_id": actor.site})
 
-        def look(connection: Any) -> tuple[Actor, int, int]:
-            session = signin.session(connection, self._actor, now)
-            if session is None:  # it has just ended: the next look closes the socket
-                return self._actor, 0, 0
-            person = session.person
-            actor = replace(self._actor, name=person.name, role=person.role, site=person.site)
-            sees = feed.sees(actor, {"county_id": actor.county, "site_id": actor.site})
+        def look(connection: Any) -> tuple[int, int]:
             visible = events.last(connection, actor.county, actor.site) if sees else 0
-            return actor, visible, events.last(connection, actor.county)
+            return visible, events.last(connection, actor.county)
 
-        self._actor, visible, last = await self._ledger.aread(look)
-        frame = self._feed.moved(self._actor, visible, last)
+        visible, last = await self._ledger.aread(look)
+        self._actor = actor
+        frame = self._feed.moved(actor, visible, last)
         if frame is not None:
             await self._send(frame)
 

@@ -81,7 +81,7 @@ class Night:
     def _turn(self) -> None:
         for who in self.at_screen:
             if self.world.clock.at // SECOND % 20 == 0:
-                asyncio.run(feeds.feed_lives(self.world.ledger, self.world.actors[who]))
+                asyncio.run(feeds.feeds_live(self.world.ledger, [self.world.actors[who]]))
         while cases.rate_due(self.world.ledger):
             pass
         escalation.climb_due(self.world.ledger, self.world.watch)

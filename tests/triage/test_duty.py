@@ -27,7 +27,7 @@ def telephone(world: World, who: str) -> None:
 
 def on_the_feed(world: World, *who: str) -> None:
     for one in who:
-        asyncio.run(feeds.feed_lives(world.ledger, world.actors[one]))
+        asyncio.run(feeds.feeds_live(world.ledger, [world.actors[one]]))
 
 
 def told(world: World, kind: str) -> list[dict[str, Any]]:

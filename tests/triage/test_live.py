@@ -24,7 +24,7 @@ from server.app import make_app
 from server.settings import Settings
 from tests.support.serving import wait_until
 from tests.triage.kit import ORANGE, RED, WANG, World, make_world
-from triage import live
+from triage import attendance, live
 
 # what does not depend on the database is told once
 on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -62,7 +62,7 @@ class Quiet:
 
 @pytest.fixture
 def app(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    monkeypatch.setattr(live, "SESSION_CHECK_S", 0.1)
+    monkeypatch.setattr(attendance, "CHECK_S", 0.1)
     made = make_app(world.ledger, Settings(data=tmp_path, heartbeat_s=0.4, poll_s=0.2))
     made.state.desk.analyser = Quiet()
     monkeypatch.setattr(made.state.desk, "_rate_forever", lambda: None)
