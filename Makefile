@@ -10,6 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help env web run needs test check tidy bench soak lock clean
 MAKEFLAGS += --no-print-directory --no-builtin-rules
+unexport PYTHONDONTWRITEBYTECODE  # where it is set, each of the tests' some hundred processes compiles SciPy anew
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
