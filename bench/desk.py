@@ -33,7 +33,7 @@ from bench import feed, speed
 from bench.ledger import databases
 from county.access import Actor, Role
 from ledger.database import Ledger
-from tests.support.serving import Clinic, Doctor, Server, World, make_world, sign_in, wait_until
+from tests.support.serving import Clinic, Doctor, Server, World, make_world, wait_until
 from triage import views
 
 OPEN = 60
@@ -88,11 +88,11 @@ def alerts(engine: str, url: str, rates: list[float], seconds: float) -> int:
 def fan_out(engine: str, url: str, clients: list[int], events: int) -> None:
     """Print a line for each number of websockets."""
     with served(url) as (world, server):
-        clinic, token = Clinic(server.address, world.key), sign_in(server.address, "周敏")
+        clinic = Clinic(server.address, world.key)
         exam = clinic.send(speed.infarction(1))["exam"]
         wait_until(lambda: clinic.exam(exam)["case"], 60, "a case")
         for count in clients:
-            taken = asyncio.run(feed.fan_out(server.address, token, clinic, exam, count, events))
+            taken = asyncio.run(feed.fan_out(server.address, feed.sessions(world, count), clinic, exam, events))
             print(speed.row(f"{engine}: event → last of {count} websockets", [times[-1] for times in taken]))
 
 
