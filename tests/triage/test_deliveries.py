@@ -277,6 +277,9 @@ def test_two_servers_take_each_delivery_once(phones: World, gateway: Gateway) ->
         one.start()
     for one in taking:
         one.join(20)
+    until = time.monotonic() + 20  # closing cancels what no thread has begun yet
+    while len(gateway.rung) < 8 and time.monotonic() < until:
+        time.sleep(0.01)
     for worker in workers:
         worker.close()
     assert len(gateway.asked) == len(gateway.rung) == 8
