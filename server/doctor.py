@@ -287,8 +287,10 @@ def sites(patient: Patient) -> Line:
     silent = select(schema.site.c.name).where(schema.site.c.silent_at.is_not(None)).order_by(schema.site.c.silent_at)
     names = patient.ledger.read(lambda connection: connection.execute(silent).scalars().all())
     if not live and (there := patient.ask(select(func.count()).select_from(schema.site))):
-        zh = f"{there} 家，还没有一家投入使用：静默了也不会有人知道。请记录培训并收一份测试心电图。"
-        en = f"{there}, none of them live: a silent one is not noticed. Record the training, have a test ECG sent."
+        zh = f"{there} 家，还没有一家投入使用：静默了也不会有人知道。请收测试心电图并运行 ecgnet admin site trained。"
+        en = (
+            f"{there}, none of them live: a silent one is not noticed. Have a test ECG sent; ecgnet admin site trained."
+        )
         return Line("卫生室 clinics", Level.LOOK, zh, en)
     if not names:
         return Line("卫生室 clinics", Level.OK, f"{live} 家在用，没有静默的。", f"{live} live, none silent.")
