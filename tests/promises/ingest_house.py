@@ -11,8 +11,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -25,7 +23,8 @@ from typing import Any, Self
 from county import audit
 from ingest.tus import BYTES
 from ledger import originals, schema
-from tests.support.serving import REPOSITORY, World
+from tests.support.nursery import nursery
+from tests.support.serving import World
 
 # --- servers to be killed --------------------------------------------------------------------------------------------
 
@@ -35,14 +34,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("ingest_child.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
+        self._process = nursery(Path(__file__).with_name("ingest_child.py"))
 
     def fork(self, world: World, port: int, *, desk: bool = False, **settings: float) -> int:
         """A new server's pid; it listens when this returns. ``desk``: with its analyser and all the loops."""

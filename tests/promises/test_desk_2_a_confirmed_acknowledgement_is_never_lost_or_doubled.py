@@ -12,8 +12,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +23,7 @@ import pytest
 from ledger import schema
 from tests.promises.desk_town import town
 from tests.promises.soaking import SOAK_S, seed_of, tell
-from tests.support.needs import REPOSITORY
+from tests.support.nursery import nursery
 from tests.support.serving import wait_until
 from tests.triage.kit import RED, World
 
@@ -37,13 +35,7 @@ class Desks:
     """The process whose forks are desks to be killed."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("desk_child.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
+        self._process = nursery(Path(__file__).with_name("desk_child.py"))
 
     def run(self, asked: dict[str, Any], killed_after: int | None) -> dict[str, Any]:
         """The answers of a new desk that came before its kill."""

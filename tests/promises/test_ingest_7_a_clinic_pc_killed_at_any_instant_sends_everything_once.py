@@ -14,8 +14,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -32,7 +30,7 @@ from ingest.clinic.pack import small_of
 from ledger import originals, schema
 from tests.promises.ingest_house import Nursery, nodes
 from tests.promises.soaking import SOAK_S, seed_of, tell
-from tests.support.needs import REPOSITORY
+from tests.support.nursery import nursery
 from tests.support.serving import World, free_port, make_world, wait_until
 
 KILLS = 8
@@ -54,14 +52,7 @@ class Pc:
     kills: int = 0
 
     def __post_init__(self) -> None:
-        self.nursery = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("clinic_child.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        )
+        self.nursery = nursery(Path(__file__).with_name("clinic_child.py"))
 
     def start(self) -> None:
         """Switch it on; its page answers when this returns."""

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.nursery import nursery
 
 
 class Process(Protocol):
@@ -68,14 +67,7 @@ _one_at_a_time = threading.Lock()
 
 @cache
 def _warm() -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("warm_serve.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
+    process = nursery(Path(__file__).with_name("warm_serve.py"))
 
     def end() -> None:
         with process:

@@ -30,8 +30,8 @@ from ledger.clock import SECOND
 from ledger.database import Ledger, Transaction, make_engine
 from ledger.migrate import migrate
 from tests.support import forked
+from tests.support.needs import REPOSITORY
 
-REPOSITORY = forked.REPOSITORY
 PASSWORD = "a long enough password"
 PHONE = "000-5550-120"
 HOUR = 3600 * SECOND
